@@ -1,0 +1,40 @@
+"""Migrations of MHMS: ``alembic upgrade head`` on the database that the settings name."""
+
+from __future__ import annotations
+
+from alembic import context
+from sqlmodel import SQLModel
+
+import mhms_app.accounts.models
+import mhms_app.audit.models
+import mhms_app.availability.models
+import mhms_app.booking.models
+import mhms_app.directory.models
+import mhms_app.notifications.models  # noqa: F401 - each import adds its tables to the metadata
+from mhms_app.db import engine
+
+
+def run() -> None:
+    """Run the migrations; a caller may hand in a connection as ``config.attributes["connection"]``."""
+    given = context.config.attributes.get("connection")
+    if given is not None:
+        _run_on(given)
+        return
+    with engine().connect() as connection:
+        _run_on(connection)
+        connection.commit()
+
+
+def _run_on(connection: object) -> None:
+    context.configure(
+        connection=connection,  # type: ignore[arg-type]
+        target_metadata=SQLModel.metadata,
+        render_as_batch=False,
+        compare_type=True,
+        transaction_per_migration=False,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+run()

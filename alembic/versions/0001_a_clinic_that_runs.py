@@ -1,0 +1,311 @@
+"""A clinic that runs: people, departments, slots, appointments, outbox and audit trail."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+# Two slots of one doctor, or two appointments of one patient, never overlap. On PostgreSQL exclusion
+# constraints say so (both ranges have GiST support built in: no extension). On SQLite triggers do; as a
+# slot lasts at most 12 hours, looking one day back is enough, and the index on the start stays usable.
+_POSTGRESQL = (
+    """ALTER TABLE slot ADD CONSTRAINT slot_no_overlap EXCLUDE USING gist (
+        int8range(doctor_id, doctor_id, '[]') WITH &&, tstzrange(starts_at, ends_at) WITH &&
+    ) WHERE (state <> 'withdrawn')""",
+    """ALTER TABLE slot ADD CONSTRAINT slot_too_long CHECK (ends_at <= starts_at + interval '12 hours')""",
+    """ALTER TABLE appointment ADD CONSTRAINT appointment_patient_no_overlap EXCLUDE USING gist (
+        int8range(patient_id, patient_id, '[]') WITH &&, tstzrange(starts_at, ends_at) WITH &&
+    ) WHERE (status IN ('booked', 'checked_in'))""",
+    """CREATE FUNCTION audit_entry_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'audit_entry_append_only' USING ERRCODE = 'integrity_constraint_violation';
+    END $$""",
+    """CREATE TRIGGER audit_entry_append_only BEFORE UPDATE OR DELETE ON audit_entry
+    FOR EACH ROW EXECUTE FUNCTION audit_entry_append_only()""",
+    """CREATE TRIGGER audit_entry_no_truncate BEFORE TRUNCATE ON audit_entry
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_entry_append_only()""",
+)
+
+
+def _sqlite_no_overlap(name: str, table: str, owner: str, alive: str, event: str) -> str:
+    return f"""CREATE TRIGGER {name}_{event.split()[0].lower()} BEFORE {event} ON {table}
+    WHEN NEW.{alive}
+    BEGIN
+        SELECT RAISE(ABORT, '{name}') WHERE EXISTS (
+            SELECT 1 FROM {table} WHERE {owner} = NEW.{owner} AND {alive} AND id IS NOT NEW.id
+            AND starts_at < NEW.ends_at AND ends_at > NEW.starts_at
+            AND starts_at > datetime(NEW.starts_at, '-1 day'));
+    END"""
+
+
+def _sqlite() -> tuple[str, ...]:
+    slot = ("slot_no_overlap", "slot", "doctor_id", "state <> 'withdrawn'")
+    appointment = ("appointment_patient_no_overlap", "appointment", "patient_id", "status IN ('booked', 'checked_in')")
+    return (
+        _sqlite_no_overlap(*slot, "INSERT"),
+        _sqlite_no_overlap(*slot, "UPDATE OF doctor_id, starts_at, ends_at, state"),
+        _sqlite_no_overlap(*appointment, "INSERT"),
+        _sqlite_no_overlap(*appointment, "UPDATE OF patient_id, starts_at, ends_at, status"),
+        *(
+            f"""CREATE TRIGGER slot_too_long_{event.split()[0].lower()} BEFORE {event} ON slot
+            WHEN julianday(NEW.ends_at) - julianday(NEW.starts_at) > 0.50001
+            BEGIN SELECT RAISE(ABORT, 'slot_too_long'); END"""
+            for event in ("INSERT", "UPDATE OF starts_at, ends_at")
+        ),
+        *(
+            f"""CREATE TRIGGER audit_entry_no_{event.lower()} BEFORE {event} ON audit_entry
+            BEGIN SELECT RAISE(ABORT, 'audit_entry_append_only'); END"""
+            for event in ("UPDATE", "DELETE")
+        ),
+    )
+
+
+def _refuse_what_the_columns_cannot(dialect: str) -> None:
+    for statement in _POSTGRESQL if dialect == "postgresql" else _sqlite():
+        op.execute(statement)
+
+
+def upgrade() -> None:
+    """Apply."""
+    op.create_table(
+        "audit_entry",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor_id", sa.Integer(), nullable=True),
+        sa.Column("action", sa.String(length=40), nullable=False),
+        sa.Column("object_type", sa.String(length=30), nullable=False),
+        sa.Column("object_id", sa.Integer(), nullable=True),
+        sa.Column("detail", sa.String(length=300), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_entry")),
+    )
+    op.create_index("ix_audit_entry_actor", "audit_entry", ["actor_id", "id"], unique=False)
+    op.create_index("ix_audit_entry_object", "audit_entry", ["object_type", "object_id"], unique=False)
+    op.create_table(
+        "department",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("name_key", sa.String(length=80), nullable=False),
+        sa.Column("description", sa.String(length=300), nullable=False),
+        sa.Column("location", sa.String(length=120), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_department")),
+        sa.UniqueConstraint("name_key", name=op.f("uq_department_name_key")),
+    )
+    op.create_table(
+        "outbox_message",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("recipient_email", sa.String(length=254), nullable=False),
+        sa.Column("recipient_name", sa.String(length=120), nullable=False),
+        sa.Column("payload", sa.JSON(), nullable=False),
+        sa.Column("idempotency_key", sa.String(length=128), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_error", sa.String(length=200), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('waiting', 'sending', 'sent', 'dead')", name=op.f("ck_outbox_message_state_known")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox_message")),
+        sa.UniqueConstraint("idempotency_key", name=op.f("uq_outbox_message_idempotency_key")),
+    )
+    op.create_index(
+        "ix_outbox_message_due",
+        "outbox_message",
+        ["next_attempt_at"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('waiting', 'sending')"),
+        sqlite_where=sa.text("state IN ('waiting', 'sending')"),
+    )
+    op.create_index("ix_outbox_message_state", "outbox_message", ["state", "id"], unique=False)
+    op.create_table(
+        "user_account",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("email", sa.String(length=254), nullable=False),
+        sa.Column("email_key", sa.String(length=254), nullable=False),
+        sa.Column("full_name", sa.String(length=120), nullable=False),
+        sa.Column("name_key", sa.String(length=120), nullable=False),
+        sa.Column("phone", sa.String(length=40), nullable=False),
+        sa.Column("role", sa.String(length=10), nullable=False),
+        sa.Column("password_hash", sa.String(length=80), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("role IN ('patient', 'doctor', 'admin')", name=op.f("ck_user_account_role_known")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_user_account")),
+        sa.UniqueConstraint("email_key", name=op.f("uq_user_account_email_key")),
+    )
+    op.create_index("ix_user_account_name", "user_account", ["name_key", "id"], unique=False)
+    op.create_index("ix_user_account_role_name", "user_account", ["role", "name_key", "id"], unique=False)
+    op.create_table(
+        "doctor",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("department_id", sa.Integer(), nullable=False),
+        sa.Column("title", sa.String(length=80), nullable=False),
+        sa.Column("bio", sa.String(length=600), nullable=False),
+        sa.Column("languages", sa.String(length=120), nullable=False),
+        sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["department_id"], ["department.id"], name=op.f("fk_doctor_department_id_department")),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_doctor_user_id_user_account")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_doctor")),
+        sa.UniqueConstraint("user_id", name=op.f("uq_doctor_user_id")),
+    )
+    op.create_index("ix_doctor_department", "doctor", ["department_id", "id"], unique=False)
+    op.create_table(
+        "login_session",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("idle_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_login_session_user_id_user_account")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_login_session")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_login_session_token_hash")),
+    )
+    op.create_index(
+        "ix_login_session_user_open",
+        "login_session",
+        ["user_id"],
+        unique=False,
+        postgresql_where=sa.text("revoked_at IS NULL"),
+    )
+    op.create_table(
+        "patient",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_patient_user_id_user_account")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_patient")),
+        sa.UniqueConstraint("user_id", name=op.f("uq_patient_user_id")),
+    )
+    op.create_table(
+        "slot",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("doctor_id", sa.Integer(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.CheckConstraint("state IN ('open', 'held', 'booked', 'withdrawn')", name=op.f("ck_slot_state_known")),
+        sa.CheckConstraint("ends_at > starts_at", name=op.f("ck_slot_ends_after_start")),
+        sa.ForeignKeyConstraint(["doctor_id"], ["doctor.id"], name=op.f("fk_slot_doctor_id_doctor")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_slot")),
+    )
+    op.create_index("ix_slot_doctor_time", "slot", ["doctor_id", "starts_at"], unique=False)
+    op.create_index(
+        "ix_slot_open",
+        "slot",
+        ["doctor_id", "starts_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'open'"),
+        sqlite_where=sa.text("state = 'open'"),
+    )
+    op.create_index("ix_slot_time", "slot", ["starts_at", "id"], unique=False)
+    op.create_table(
+        "appointment",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("reference", sa.String(length=12), nullable=False),
+        sa.Column("slot_id", sa.Integer(), nullable=False),
+        sa.Column("patient_id", sa.Integer(), nullable=False),
+        sa.Column("doctor_id", sa.Integer(), nullable=False),
+        sa.Column("department_id", sa.Integer(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("reason", sa.String(length=500), nullable=False),
+        sa.Column("idempotency_key", sa.String(length=36), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("cancelled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("cancelled_by", sa.Integer(), nullable=True),
+        sa.Column("cancel_reason", sa.String(length=200), nullable=False),
+        sa.CheckConstraint(
+            "status IN ('booked', 'checked_in', 'completed', 'no_show', 'cancelled')",
+            name=op.f("ck_appointment_status_known"),
+        ),
+        sa.CheckConstraint("ends_at > starts_at", name=op.f("ck_appointment_ends_after_start")),
+        sa.ForeignKeyConstraint(
+            ["cancelled_by"], ["user_account.id"], name=op.f("fk_appointment_cancelled_by_user_account")
+        ),
+        sa.ForeignKeyConstraint(
+            ["department_id"], ["department.id"], name=op.f("fk_appointment_department_id_department")
+        ),
+        sa.ForeignKeyConstraint(["doctor_id"], ["doctor.id"], name=op.f("fk_appointment_doctor_id_doctor")),
+        sa.ForeignKeyConstraint(["patient_id"], ["patient.id"], name=op.f("fk_appointment_patient_id_patient")),
+        sa.ForeignKeyConstraint(["slot_id"], ["slot.id"], name=op.f("fk_appointment_slot_id_slot")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_appointment")),
+        sa.UniqueConstraint("reference", name=op.f("uq_appointment_reference")),
+    )
+    op.create_index("ix_appointment_created", "appointment", ["created_at"], unique=False)
+    op.create_index("ix_appointment_department_time", "appointment", ["department_id", "starts_at"], unique=False)
+    op.create_index("ix_appointment_doctor_time", "appointment", ["doctor_id", "starts_at"], unique=False)
+    op.create_index("ix_appointment_patient_time", "appointment", ["patient_id", "starts_at"], unique=False)
+    op.create_index("ix_appointment_time", "appointment", ["starts_at", "id"], unique=False)
+    op.create_index("uq_appointment_patient_key", "appointment", ["patient_id", "idempotency_key"], unique=True)
+    op.create_index(
+        "uq_appointment_slot_active",
+        "appointment",
+        ["slot_id"],
+        unique=True,
+        postgresql_where=sa.text("status <> 'cancelled'"),
+        sqlite_where=sa.text("status <> 'cancelled'"),
+    )
+
+    _refuse_what_the_columns_cannot(op.get_bind().dialect.name)
+
+
+def downgrade() -> None:
+    """Undo; dropping a table drops its triggers and constraints."""
+    op.drop_index(
+        "uq_appointment_slot_active",
+        table_name="appointment",
+        postgresql_where=sa.text("status <> 'cancelled'"),
+        sqlite_where=sa.text("status <> 'cancelled'"),
+    )
+    op.drop_index("uq_appointment_patient_key", table_name="appointment")
+    op.drop_index("ix_appointment_time", table_name="appointment")
+    op.drop_index("ix_appointment_patient_time", table_name="appointment")
+    op.drop_index("ix_appointment_doctor_time", table_name="appointment")
+    op.drop_index("ix_appointment_department_time", table_name="appointment")
+    op.drop_index("ix_appointment_created", table_name="appointment")
+    op.drop_table("appointment")
+    op.drop_index("ix_slot_time", table_name="slot")
+    op.drop_index(
+        "ix_slot_open",
+        table_name="slot",
+        postgresql_where=sa.text("state = 'open'"),
+        sqlite_where=sa.text("state = 'open'"),
+    )
+    op.drop_index("ix_slot_doctor_time", table_name="slot")
+    op.drop_table("slot")
+    op.drop_table("patient")
+    op.drop_index(
+        "ix_login_session_user_open", table_name="login_session", postgresql_where=sa.text("revoked_at IS NULL")
+    )
+    op.drop_table("login_session")
+    op.drop_index("ix_doctor_department", table_name="doctor")
+    op.drop_table("doctor")
+    op.drop_index("ix_user_account_role_name", table_name="user_account")
+    op.drop_index("ix_user_account_name", table_name="user_account")
+    op.drop_table("user_account")
+    op.drop_index("ix_outbox_message_state", table_name="outbox_message")
+    op.drop_index(
+        "ix_outbox_message_due",
+        table_name="outbox_message",
+        postgresql_where=sa.text("state IN ('waiting', 'sending')"),
+        sqlite_where=sa.text("state IN ('waiting', 'sending')"),
+    )
+    op.drop_table("outbox_message")
+    op.drop_table("department")
+    op.drop_index("ix_audit_entry_object", table_name="audit_entry")
+    op.drop_index("ix_audit_entry_actor", table_name="audit_entry")
+    op.drop_table("audit_entry")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION audit_entry_append_only()")

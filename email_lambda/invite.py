@@ -1,0 +1,111 @@
+"""An appointment as an iCalendar invitation that mail programs put into the calendar."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from icalendar import Calendar, Event, Timezone, TimezoneDaylight, TimezoneStandard, vCalAddress, vText
+
+from .messages import Appointment, Clinic, Recipient
+
+PRODID = "-//MHMS//Appointments//EN"
+
+
+def invitation(
+    appointment: Appointment,
+    *,
+    method: Literal["REQUEST", "CANCEL"],
+    clinic: Clinic,
+    organizer: str,
+    attendee: Recipient,
+    now: datetime,
+) -> bytes:
+    """Return an iTIP object (RFC 5546, section 3.2) of one event, UTF-8 with CRLF line ends.
+
+    The UID never changes and SEQUENCE grows with every change, so a moved appointment replaces
+    the old entry in the patient's calendar.
+
+    Args:
+        organizer: the address that the message is sent from.
+        now: aware UTC, written as DTSTAMP.
+    """
+    zone = ZoneInfo(appointment.time_zone)
+    event = Event()
+    event.add("uid", appointment.uid)
+    event.add("sequence", appointment.sequence)
+    event.add("dtstamp", now)
+    event.add("dtstart", _wall_clock(appointment.starts_at, zone))
+    event.add("dtend", _wall_clock(appointment.ends_at, zone))
+    event.add("summary", f"Appointment with {appointment.doctor}")
+    event.add("location", ", ".join(filter(None, [clinic.name, appointment.location])))
+    event.add("description", f"{appointment.department}\nReference {appointment.reference}\n{appointment.action_url}")
+    event.add("url", str(appointment.action_url))
+    event.add("status", "CANCELLED" if method == "CANCEL" else "CONFIRMED")
+    event.add("class", "PRIVATE")
+    event.add("organizer", _person(organizer, clinic.name))
+    event.add("attendee", _person(attendee.email, attendee.name, PARTSTAT="ACCEPTED", RSVP="FALSE"))
+
+    calendar = Calendar()
+    calendar.add("prodid", PRODID)
+    calendar.add("version", "2.0")
+    calendar.add("method", method)
+    if zone.key != "UTC":
+        calendar.add_component(_vtimezone(zone, appointment.starts_at.year, appointment.ends_at.year))
+    calendar.add_component(event)
+    return calendar.to_ical()
+
+
+def _person(email: str, name: str, **params: str) -> vCalAddress:
+    person = vCalAddress(f"mailto:{email}")
+    for key, value in {"CN": name, **params}.items():
+        person.params[key] = vText(value)
+    return person
+
+
+def _wall_clock(instant: datetime, zone: ZoneInfo) -> datetime:
+    """Local time with TZID; in the second pass of a repeated hour UTC, because TZID means the first (RFC 5545, 3.3.5)."""
+    local = instant.astimezone(zone)
+    return instant if local.fold else local
+
+
+@lru_cache(maxsize=32)
+def _vtimezone(zone: ZoneInfo, first_year: int, last_year: int) -> Timezone:
+    """Describe the zone from the start of ``first_year`` to the end of ``last_year`` (RFC 5545, section 3.6.5).
+
+    icalendar's own ``Timezone.from_tzid`` writes the onset of summer time in the new offset; the
+    standard asks for the old one.
+    """
+    start = datetime(first_year, 1, 1, tzinfo=UTC)
+    end = datetime(last_year + 1, 1, 1, tzinfo=UTC)
+    timezone = Timezone()
+    timezone.add("tzid", zone.key)
+    for onset in [start, *_transitions(zone, start, end)]:
+        before = (onset - timedelta(seconds=1)).astimezone(zone)
+        after = onset.astimezone(zone)
+        offset_from = before.utcoffset()
+        rule = TimezoneDaylight() if after.dst() else TimezoneStandard()
+        rule.add("dtstart", (onset + offset_from).replace(tzinfo=None))
+        rule.add("tzoffsetfrom", offset_from)
+        rule.add("tzoffsetto", after.utcoffset())
+        rule.add("tzname", after.tzname())
+        timezone.add_component(rule)
+    return timezone
+
+
+def _transitions(zone: tzinfo, start: datetime, end: datetime) -> Iterator[datetime]:
+    """Yield the UTC instants at which the zone's offset changes, found to the second by bisection of days."""
+    day = timedelta(days=1)
+    while start < end:
+        if _offset(zone, start) != _offset(zone, start + day):
+            low, high = start, start + day
+            while high - low > timedelta(seconds=1):
+                middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
+                low, high = (middle, high) if _offset(zone, middle) == _offset(zone, start) else (low, middle)
+            yield high
+        start += day
+
+
+def _offset(zone: tzinfo, instant: datetime) -> timedelta | None:
+    return instant.astimezone(zone).utcoffset()

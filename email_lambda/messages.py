@@ -1,0 +1,178 @@
+"""The contract: every kind of message and its fields.
+
+A new kind is one class here, named in ``Message``, and two templates named after it.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    StringConstraints,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+
+
+class Invalid(Exception):
+    """The body breaks the contract; ``str()`` names the fields and never their values."""
+
+
+def one_line(value: Any) -> Any:
+    """Make text fit for a header: line breaks, controls and direction overrides become one space."""
+    if not isinstance(value, str):
+        return value
+    kept = (" " if c in BIDI_CONTROLS or unicodedata.category(c) in UNPRINTABLE else c for c in value)
+    return " ".join("".join(kept).split())
+
+
+def known_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise PydanticCustomError("unknown_time_zone", "not an IANA time zone") from None
+    return value
+
+
+def printable(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().isprintable():
+        raise PydanticCustomError("not_printable", "a password is printable characters")
+    return value
+
+
+def in_utc(value: datetime) -> datetime:
+    if not 2000 <= value.year < 2200:
+        raise PydanticCustomError("out_of_range", "a year from 2000 to 2199")
+    return value.astimezone(UTC)
+
+
+Line = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=200)]
+LineOrEmpty = Annotated[str, BeforeValidator(one_line), StringConstraints(max_length=200)]
+Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
+TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(known_zone)]
+Password = Annotated[SecretStr, Field(min_length=1, max_length=128), AfterValidator(printable)]
+
+# "Valid e-mail address" of the WHATWG HTML standard; an international domain comes as punycode.
+LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+EmailAddress = Annotated[
+    str,
+    StringConstraints(max_length=254, pattern=rf"^[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{LABEL}(?:\.{LABEL})*$"),
+]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Recipient(Strict):
+    email: EmailAddress
+    name: Line
+
+
+class Clinic(Strict):
+    name: Line
+    url: HttpUrl
+
+
+class Appointment(Strict):
+    """One appointment as its patient sees it; instants are aware UTC, shown in ``time_zone``."""
+
+    reference: Line
+    uid: Line
+    sequence: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    starts_at: Instant
+    ends_at: Instant
+    time_zone: TimeZone
+    doctor: Line
+    department: Line
+    location: LineOrEmpty
+    action_url: HttpUrl
+
+    @model_validator(mode="after")
+    def ends_after_start(self) -> Self:
+        if self.ends_at <= self.starts_at:
+            raise PydanticCustomError("ends_before_start", "ends_at must be after starts_at")
+        return self
+
+
+class Envelope(Strict):
+    """What every kind shares.
+
+    A kind that belongs in the patient's calendar has an ``Appointment`` as its data and names
+    the iTIP method (RFC 5546, section 3.2) that carries it.
+    """
+
+    calendar_method: ClassVar[Literal["REQUEST", "CANCEL"] | None] = None
+
+    idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=128)]
+    recipient: Recipient
+    clinic: Clinic
+
+
+class SignupWelcome(Envelope):
+    class Data(Strict):
+        role: Literal["patient", "doctor"]
+        awaiting_approval: bool
+        action_url: HttpUrl
+
+    kind: Literal["SIGNUP_WELCOME"]
+    data: Data
+
+
+class BookingConfirmation(Envelope):
+    calendar_method = "REQUEST"
+
+    kind: Literal["BOOKING_CONFIRMATION"]
+    data: Appointment
+
+
+class AccountPassword(Envelope):
+    class Data(Strict):
+        temporary_password: Password
+        action_url: HttpUrl
+
+    kind: Literal["ACCOUNT_PASSWORD"]
+    data: Data
+
+
+Message = SignupWelcome | BookingConfirmation | AccountPassword
+
+_message: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
+
+
+def parse(body: bytes) -> Message:
+    """Read one request body (JSON, UTF-8).
+
+    Raises:
+        Invalid: the body is no JSON, or breaks the contract.
+    """
+    try:
+        return _message.validate_json(body)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        raise Invalid("; ".join(map(_problem, problems))) from None
+
+
+def _problem(problem: Mapping[str, Any]) -> str:
+    """Name field and fault with pydantic's own codes, because its sentences may quote the value."""
+    if str(problem["type"]).startswith("union_tag"):
+        return f"kind: {problem['type']}"
+    _kind, *path = problem["loc"] or ("body",)
+    field = ".".join(name for name in map(str, path) if re.fullmatch(r"[a-z_]{1,40}", name))
+    return f"{field or 'body'}: {problem['type']}"

@@ -1,0 +1,392 @@
+"""Use cases of people who can log in: accounts, roles and login sessions."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import func, or_, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, select
+
+from mhms_app import db
+from mhms_app.accounts import rules
+from mhms_app.accounts.models import LoginSession, Patient, Role, User
+from mhms_app.audit import service as audit
+from mhms_app.errors import ClinicError, Invalid, LoginRequired, NotAllowed, NotFound
+from mhms_app.notifications import service as notifications
+
+
+T = TypeVar("T")
+
+
+class EmailTaken(ClinicError):
+    """Another account has this e-mail address."""
+
+    sentence = "An account with this e-mail address exists already."
+    field = "email"
+
+
+class WrongCredentials(ClinicError):
+    """Unknown address, wrong password and closed account: the answer is the same."""
+
+    sentence = "E-mail address and password do not match."
+    field = "password"
+
+
+class LastAdministrator(ClinicError):
+    """Nobody would be left to administer the clinic."""
+
+    sentence = "This is the last active administrator. Make somebody else an administrator first."
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """The person behind one event, as the database knows them at that moment."""
+
+    user_id: int
+    session_id: int
+    role: Role
+    name: str
+    email: str
+    patient_id: int | None
+    touch_due: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What a login needs: whom to verify, and against what."""
+
+    user_id: int
+    password_hash: str
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """One line of the administrator's list of users."""
+
+    id: int
+    name: str
+    email: str
+    phone: str
+    role: Role
+    active: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list: the rows and how many there are in all."""
+
+    rows: tuple[T, ...]
+    total: int
+
+
+def require_role(actor: Actor | None, role: Role) -> Actor:
+    """Return the actor if they have the role.
+
+    Raises:
+        LoginRequired: nobody is logged in.
+        NotAllowed: somebody with another role is.
+    """
+    if actor is None:
+        raise LoginRequired
+    if actor.role is not role:
+        raise NotAllowed
+    return actor
+
+
+def tidy_email(text: str) -> str:
+    """Check an address with email-validator and return its normal form.
+
+    Raises:
+        Invalid: it is not an e-mail address.
+    """
+    try:
+        return validate_email(text.strip(), check_deliverability=False).normalized
+    except EmailNotValidError:
+        raise Invalid("This address is not complete. Something like name@example.com.", field="email") from None
+
+
+def email_key(email: str) -> str:
+    """The form in which addresses are unique: regardless of case."""
+    return email.casefold()
+
+
+def hash_token(token: str) -> str:
+    """The stored form of a session token: the hexadecimal SHA-256 of 256 random bits."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def find_credentials(session: Session, *, email: str) -> Credentials | None:
+    """Find what a login needs; None when nobody has this address."""
+    found = session.exec(
+        select(User.id, User.password_hash, User.active).where(User.email_key == email_key(email.strip()))
+    ).first()
+    return Credentials(*found) if found else None  # type: ignore[arg-type]
+
+
+def open_session(session: Session, *, user_id: int) -> str:
+    """Start a login session and return its token, which is stored nowhere."""
+    token, now = secrets.token_urlsafe(32), db.clock.now()
+    session.add(
+        LoginSession(
+            token_hash=hash_token(token),
+            user_id=user_id,
+            created_at=now,
+            last_seen_at=now,
+            idle_until=now + rules.IDLE,
+            expires_at=now + rules.ABSOLUTE,
+        )
+    )
+    audit.record(session, actor_id=user_id, action="session.open", object_type="user", object_id=user_id)
+    return token
+
+
+def resolve(session: Session, token: str) -> Actor | None:
+    """Find who is behind a session token now; None when the session is over or never was."""
+    if not token:
+        return None
+    found = session.exec(
+        select(LoginSession, User, Patient.id)
+        .join(User, User.id == LoginSession.user_id)  # type: ignore[arg-type]
+        .outerjoin(Patient, Patient.user_id == User.id)  # type: ignore[arg-type]
+        .where(LoginSession.token_hash == hash_token(token))
+    ).first()
+    if found is None:
+        return None
+    login, user, patient_id = found
+    now = db.clock.now()
+    view = rules.SessionView(login.last_seen_at, login.idle_until, login.expires_at, login.revoked_at, user.active)
+    if not rules.session_is_open(view, now=now):
+        return None
+    return Actor(
+        user_id=_id(user.id),
+        session_id=_id(login.id),
+        role=Role(user.role),
+        name=user.full_name,
+        email=user.email,
+        patient_id=patient_id if user.role == Role.PATIENT else None,
+        touch_due=rules.touch_is_due(view, now=now),
+    )
+
+
+def touch(session: Session, *, session_id: int) -> None:
+    """Write down that a session was used just now."""
+    now = db.clock.now()
+    session.execute(
+        update(LoginSession)
+        .where(LoginSession.id == session_id)  # type: ignore[arg-type]
+        .values(last_seen_at=now, idle_until=now + rules.IDLE)
+    )
+
+
+def close_session(session: Session, *, token: str) -> None:
+    """End the session of this token, on every tab; an unknown token ends nothing."""
+    actor = resolve(session, token)
+    if actor is not None:
+        audit.record(
+            session, actor_id=actor.user_id, action="session.close", object_type="user", object_id=actor.user_id
+        )
+    session.execute(
+        update(LoginSession)
+        .where(LoginSession.token_hash == hash_token(token), LoginSession.revoked_at.is_(None))  # type: ignore[union-attr,arg-type]
+        .values(revoked_at=db.clock.now())
+    )
+
+
+def close_all_sessions(session: Session, *, user_id: int) -> None:
+    """End every session of a user."""
+    session.execute(
+        update(LoginSession)
+        .where(LoginSession.user_id == user_id, LoginSession.revoked_at.is_(None))  # type: ignore[union-attr,arg-type]
+        .values(revoked_at=db.clock.now())
+    )
+
+
+def add_user(session: Session, *, email: str, full_name: str, password_hash: str, role: Role, phone: str = "") -> User:
+    """Add an account, and the patient record of a patient. The caller has decided that it may be added.
+
+    Raises:
+        Invalid: the e-mail address or the name is not acceptable.
+        EmailTaken: another account has the address.
+    """
+    email, name = tidy_email(email), rules.tidy_name(full_name)
+    if problem := rules.name_problem(name):
+        raise Invalid(problem, field="full_name")
+    user = User(
+        email=email,
+        email_key=email_key(email),
+        full_name=name,
+        name_key=rules.search_key(name)[:120],
+        phone=phone.strip(),
+        role=role.value,
+        password_hash=password_hash,
+        created_at=db.clock.now(),
+    )
+    try:
+        with session.begin_nested():
+            session.add(user)
+            session.flush()
+            if role is Role.PATIENT:
+                session.add(Patient(user_id=_id(user.id)))
+                session.flush()
+    except IntegrityError as error:
+        if db.violated(error) == "uq_user_account_email_key":
+            raise EmailTaken from None
+        raise
+    return user
+
+
+def rehash(session: Session, *, user_id: int, password_hash: str) -> None:
+    """Store a hash of the same password made with the cost that is configured now."""
+    session.execute(update(User).where(User.id == user_id).values(password_hash=password_hash))  # type: ignore[arg-type]
+
+
+def list_users(
+    session: Session, actor: Actor | None, *, search: str = "", role: Role | None = None, page: int = 1, size: int = 25
+) -> Page[UserRow]:
+    """List users by name for an administrator; ``search`` is looked for in names and addresses."""
+    require_role(actor, Role.ADMIN)
+    wanted = select(User)
+    if role is not None:
+        wanted = wanted.where(User.role == role.value)
+    if key := rules.search_key(search):
+        wanted = wanted.where(
+            or_(User.name_key.contains(key, autoescape=True), User.email_key.contains(key, autoescape=True))  # type: ignore[attr-defined]
+        )
+    total = session.exec(select(func.count()).select_from(wanted.subquery())).one()
+    rows = session.exec(wanted.order_by(User.name_key, User.id).offset((page - 1) * size).limit(size)).all()  # type: ignore[arg-type]
+    return Page(tuple(_row(user) for user in rows), total)
+
+
+def get_user(session: Session, actor: Actor | None, *, user_id: int) -> UserRow:
+    """Return one user for an administrator.
+
+    Raises:
+        NotFound: there is no such user.
+    """
+    require_role(actor, Role.ADMIN)
+    return _row(_lock_user(session, user_id))
+
+
+def set_active(session: Session, actor: Actor | None, *, user_id: int, active: bool) -> UserRow:
+    """Open or close an account; closing it ends all its sessions at once.
+
+    Raises:
+        LastAdministrator: nobody would be left to administer.
+    """
+    admin = require_role(actor, Role.ADMIN)
+    if not active:
+        _keep_an_administrator(session, leaving=user_id)
+    user = _lock_user(session, user_id)
+    if not active:
+        close_all_sessions(session, user_id=user_id)
+    user.active = active
+    session.add(user)
+    action = "user.activate" if active else "user.deactivate"
+    audit.record(session, actor_id=admin.user_id, action=action, object_type="user", object_id=user_id)
+    return _row(user)
+
+
+def edit_user(
+    session: Session, actor: Actor | None, *, user_id: int, email: str, full_name: str, phone: str
+) -> UserRow:
+    """Change an account's address, name and phone number.
+
+    Raises:
+        Invalid, EmailTaken: as ``add_user``.
+    """
+    admin = require_role(actor, Role.ADMIN)
+    user = _lock_user(session, user_id)
+    email, name = tidy_email(email), rules.tidy_name(full_name)
+    if problem := rules.name_problem(name):
+        raise Invalid(problem, field="full_name")
+    if len(phone.strip()) > 40:
+        raise Invalid("Please shorten the phone number to 40 characters.", field="phone")
+    user.email, user.email_key = email, email_key(email)
+    user.full_name, user.name_key, user.phone = name, rules.search_key(name)[:120], phone.strip()
+    try:
+        with session.begin_nested():
+            session.add(user)
+            session.flush()
+    except IntegrityError as error:
+        if db.violated(error) == "uq_user_account_email_key":
+            raise EmailTaken from None
+        raise
+    audit.record(session, actor_id=admin.user_id, action="user.edit", object_type="user", object_id=user_id)
+    return _row(user)
+
+
+def change_role(session: Session, user_id: int, role: Role) -> User:
+    """Give a user another role and end their sessions; the caller has authorised it.
+
+    Raises:
+        LastAdministrator: nobody would be left to administer.
+    """
+    if role is not Role.ADMIN:
+        _keep_an_administrator(session, leaving=user_id)
+    user = _lock_user(session, user_id)
+    if user.role == role.value:
+        return user
+    user.role = role.value
+    session.add(user)
+    if role is Role.PATIENT and session.exec(select(Patient.id).where(Patient.user_id == user_id)).first() is None:
+        session.add(Patient(user_id=user_id))
+    close_all_sessions(session, user_id=user_id)
+    session.flush()
+    return user
+
+
+def give_temporary_password(
+    session: Session, actor: Actor | None, *, user_id: int, password: str, password_hash: str
+) -> UserRow:
+    """Replace a password by a temporary one, end the user's sessions and send it to them."""
+    admin = require_role(actor, Role.ADMIN)
+    user = _lock_user(session, user_id)
+    user.password_hash = password_hash
+    session.add(user)
+    close_all_sessions(session, user_id=user_id)
+    notifications.account_password(session, email=user.email, name=user.full_name, temporary_password=password)
+    audit.record(
+        session, actor_id=admin.user_id, action="user.temporary_password", object_type="user", object_id=user_id
+    )
+    return _row(user)
+
+
+def _lock_user(session: Session, user_id: int) -> User:
+    user = session.exec(select(User).where(User.id == user_id).with_for_update()).first()
+    if user is None:
+        raise NotFound
+    return user
+
+
+def _keep_an_administrator(session: Session, *, leaving: int) -> None:
+    """Refuse when ``leaving`` is the only active administrator.
+
+    Locks all of them in one order, so that the last two cannot leave at once or wait for each other.
+    """
+    administrators = session.exec(
+        select(User.id)
+        .where(User.role == Role.ADMIN.value, User.active)
+        .order_by(User.id)  # type: ignore[arg-type]
+        .with_for_update()
+    ).all()
+    if list(administrators) == [leaving]:
+        raise LastAdministrator
+
+
+def _row(user: User) -> UserRow:
+    return UserRow(_id(user.id), user.full_name, user.email, user.phone, Role(user.role), user.active, user.created_at)
+
+
+def _id(value: int | None) -> int:
+    """The key of a row that is stored."""
+    if value is None:
+        raise RuntimeError("the row is not stored yet")
+    return value

@@ -1,0 +1,54 @@
+"""Slowing down whoever guesses passwords: per account and per address, never for good."""
+
+from __future__ import annotations
+
+import math
+import time
+from functools import cache
+
+from limits import parse_many
+from limits.storage import storage_from_string
+from limits.strategies import MovingWindowRateLimiter
+
+from mhms_app.errors import TooManyAttempts
+from mhms_app.settings import settings
+
+# One person at one address has a few tries a minute. A whole hospital behind one address still gets in,
+# and somebody else's guesses close an account for minutes only.
+_RULES = {
+    "login-account": parse_many("10/5minutes; 40/hour"),
+    "login-address": parse_many("60/5minutes; 300/hour"),
+    "signup-address": parse_many("20/hour; 60/day"),
+}
+
+
+@cache
+def _limiter() -> MovingWindowRateLimiter:
+    return MovingWindowRateLimiter(storage_from_string(settings().redis_url or "memory://"))
+
+
+def check(**keys: str) -> None:
+    """Count one attempt for each ``rule=key`` (underscores for dashes) and refuse when one is used up.
+
+    Raises:
+        TooManyAttempts: with the seconds to wait.
+    """
+    for rule, key in keys.items():
+        name = rule.replace("_", "-")
+        for limit in _RULES[name]:
+            if not _limiter().hit(limit, name, key):
+                resets_at = _limiter().get_window_stats(limit, name, key).reset_time
+                raise TooManyAttempts(max(1, math.ceil(resets_at - time.time())))
+
+
+def forget(**keys: str) -> None:
+    """Clear the counts of each ``rule=key``, after a success."""
+    for rule, key in keys.items():
+        name = rule.replace("_", "-")
+        for limit in _RULES[name]:
+            _limiter().clear(limit, name, key)
+
+
+def reset() -> None:
+    """Forget every attempt (tests)."""
+    _limiter.cache_clear()

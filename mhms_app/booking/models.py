@@ -1,0 +1,66 @@
+"""Appointments: who sees whom, when."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, Index, text
+from sqlmodel import Field, SQLModel
+
+from mhms_app.db import UTCDateTime
+
+
+class Status(StrEnum):
+    """Where an appointment is in its life."""
+
+    BOOKED = "booked"
+    CHECKED_IN = "checked_in"
+    COMPLETED = "completed"
+    NO_SHOW = "no_show"
+    CANCELLED = "cancelled"
+
+
+class Appointment(SQLModel, table=True):
+    """A booked slot. Doctor, department and times are copied: what was agreed stays readable for ever.
+
+    The partial unique index ``uq_appointment_slot_active`` allows one appointment a slot that is not
+    cancelled. The migration adds ``appointment_patient_no_overlap``: a patient is never at two places at
+    once (exclusion constraint on PostgreSQL, triggers on SQLite).
+    """
+
+    __tablename__ = "appointment"
+    __table_args__ = (
+        CheckConstraint("status IN ('booked', 'checked_in', 'completed', 'no_show', 'cancelled')", name="status_known"),
+        CheckConstraint("ends_at > starts_at", name="ends_after_start"),
+        Index(
+            "uq_appointment_slot_active",
+            "slot_id",
+            unique=True,
+            postgresql_where=text("status <> 'cancelled'"),
+            sqlite_where=text("status <> 'cancelled'"),
+        ),
+        Index("uq_appointment_patient_key", "patient_id", "idempotency_key", unique=True),
+        Index("ix_appointment_patient_time", "patient_id", "starts_at"),
+        Index("ix_appointment_doctor_time", "doctor_id", "starts_at"),
+        Index("ix_appointment_department_time", "department_id", "starts_at"),
+        Index("ix_appointment_time", "starts_at", "id"),
+        Index("ix_appointment_created", "created_at"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    reference: str = Field(max_length=12, unique=True, description="what people say on the phone: MH-4K7D2Q")
+    slot_id: int = Field(foreign_key="slot.id")
+    patient_id: int = Field(foreign_key="patient.id")
+    doctor_id: int = Field(foreign_key="doctor.id")
+    department_id: int = Field(foreign_key="department.id")
+    starts_at: datetime = Field(sa_type=UTCDateTime)
+    ends_at: datetime = Field(sa_type=UTCDateTime)
+    status: str = Field(default=Status.BOOKED.value, max_length=12)
+    reason: str = Field(default="", max_length=500)
+    idempotency_key: str = Field(max_length=36)
+    sequence: int = Field(default=0, description="RFC 5546 SEQUENCE: rises with each change")
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    cancelled_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    cancelled_by: int | None = Field(default=None, foreign_key="user_account.id")
+    cancel_reason: str = Field(default="", max_length=200)

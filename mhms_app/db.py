@@ -1,0 +1,196 @@
+"""The database: one engine, UTC instants, and the only place that commits.
+
+PostgreSQL (psycopg 3) is production, SQLite the embedded default; the same code and the same tests run
+on both.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session as OrmSession
+from sqlmodel import Session, SQLModel
+
+from mhms_app.settings import settings
+
+SQLModel.metadata.naming_convention = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+).naming_convention
+
+_ANNOUNCED = "announced"
+_listeners: list[Callable[[object], None]] = []
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware instant, stored in UTC; SQLite, which forgets the zone, gives it back as UTC too."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive values: a time without a zone is a bug, not a time."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive datetime reached the database")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the value as an aware UTC instant."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def make_engine(url: str) -> Engine:
+    """Make an engine with the settings that this application relies on.
+
+    SQLite: WAL, ``BEGIN IMMEDIATE`` for writers (its deferred default lets two check-then-write
+    transactions pass each other), enforced foreign keys, ``synchronous=FULL`` (an acknowledged booking
+    survives a power cut), and a wait of 30 seconds for the writer before us.
+    """
+    if url.startswith("postgresql"):
+        return create_engine(
+            url, pool_size=10, max_overflow=20, pool_pre_ping=False, connect_args={"options": "-c timezone=UTC"}
+        )
+    path = url.removeprefix("sqlite:///")
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"check_same_thread": False}, pool_size=10, max_overflow=20)
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # transactions begin below, not behind our back
+        cursor = connection.cursor()
+        for pragma in ("busy_timeout=30000", "journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get("read_only", False)
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+_engine: Engine | None = None
+
+
+def engine() -> Engine:
+    """The engine of this process, made at first use."""
+    global _engine  # noqa: PLW0603 - one engine a process
+    if _engine is None:
+        _engine = make_engine(settings().database_url)
+    return _engine
+
+
+def use_engine(other: Engine | None) -> None:
+    """Make this process use another engine, or with None a fresh one; the old one is closed."""
+    global _engine  # noqa: PLW0603 - one engine a process
+    if _engine is not None and _engine is not other:
+        _engine.dispose()
+    _engine = other
+
+
+@contextmanager
+def transaction(*, read_only: bool = False) -> Iterator[Session]:
+    """Run a block in one transaction: commit at its end, roll back if it raises.
+
+    This is the only commit of the application. What the block announced with ``announce`` is told to
+    the listeners after the commit, and not at all when nothing was committed.
+
+    Args:
+        read_only: the block only reads; on SQLite it then waits for no writer.
+    """
+    with Session(engine(), expire_on_commit=False) as session:
+        if read_only:
+            session.connection(execution_options={"read_only": True, "postgresql_readonly": True})
+        try:
+            yield session
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise
+        announced = session.info.pop(_ANNOUNCED, ())
+    tell(announced)
+
+
+def announce(session: OrmSession, fact: object) -> None:
+    """Tell every listener about ``fact`` once this transaction is committed."""
+    session.info.setdefault(_ANNOUNCED, []).append(fact)
+
+
+def tell(facts: Iterator[object] | list[object] | tuple[object, ...]) -> None:
+    """Tell the listeners of this process about committed facts, in order."""
+    for fact in facts:
+        for listener in tuple(_listeners):
+            listener(fact)
+
+
+def listen(listener: Callable[[object], None]) -> Callable[[], None]:
+    """Call ``listener`` with every announced fact after its commit; returns how to stop.
+
+    Listeners run in the committing thread: they must be quick and must not raise.
+    """
+    _listeners.append(listener)
+    return lambda: _listeners.remove(listener) if listener in _listeners else None
+
+
+def violated(error: IntegrityError) -> str:
+    """Name the constraint, index or trigger that refused a statement, the same on both engines."""
+    original = error.orig
+    diagnosis = getattr(original, "diag", None)
+    if diagnosis is not None:
+        return diagnosis.constraint_name or ""
+    message = str(original)
+    if message.startswith("UNIQUE constraint failed: "):
+        return _unique_name(message.removeprefix("UNIQUE constraint failed: "))
+    return message  # a trigger's RAISE(ABORT, 'name'), or a check's own name
+
+
+def _unique_name(columns: str) -> str:
+    """Find the unique index or constraint over ``table.column, ...``, which is all that SQLite says."""
+    if columns.startswith("index "):
+        return columns.removeprefix("index ").strip("'")
+    pairs = [part.strip().split(".") for part in columns.split(",")]
+    table = SQLModel.metadata.tables[pairs[0][0]]
+    wanted = {column for _, column in pairs}
+    for candidate in (*table.indexes, *table.constraints):
+        names = {column.name for column in getattr(candidate, "columns", ())}
+        if names == wanted and (getattr(candidate, "unique", False) or type(candidate).__name__ == "UniqueConstraint"):
+            return str(candidate.name)
+    return columns
+
+
+class Clock:
+    """The current instant; tests freeze or move it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._frozen: datetime | None = None
+
+    def now(self) -> datetime:
+        """The current instant, aware UTC."""
+        return self._frozen or datetime.now(UTC)
+
+    def freeze(self, instant: datetime | None) -> None:
+        """Stand still at ``instant``, or run again when it is None."""
+        with self._lock:
+            self._frozen = instant
+
+
+clock = Clock()

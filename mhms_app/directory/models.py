@@ -1,0 +1,38 @@
+"""Departments and the doctors who work in them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index
+from sqlmodel import Field, SQLModel
+
+from mhms_app.db import UTCDateTime
+
+
+class Department(SQLModel, table=True):
+    """A department. A closed one stays for the records and is offered to nobody."""
+
+    __tablename__ = "department"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(max_length=80)
+    name_key: str = Field(max_length=80, unique=True, description="case-folded name")
+    description: str = Field(default="", max_length=300)
+    location: str = Field(default="", max_length=120, description="building and floor, as said to a patient")
+    active: bool = True
+
+
+class Doctor(SQLModel, table=True):
+    """A user who is seen by patients once ``approved_at`` is set."""
+
+    __tablename__ = "doctor"
+    __table_args__ = (Index("ix_doctor_department", "department_id", "id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    user_id: int = Field(foreign_key="user_account.id", unique=True)
+    department_id: int = Field(foreign_key="department.id")
+    title: str = Field(default="", max_length=80, description="such as Consultant cardiologist")
+    bio: str = Field(default="", max_length=600)
+    languages: str = Field(default="", max_length=120)
+    approved_at: datetime | None = Field(default=None, sa_type=UTCDateTime)

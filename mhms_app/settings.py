@@ -1,0 +1,156 @@
+"""Every setting of MHMS: one frozen, validated value, read once from ``MHMS_*`` variables.
+
+``.env.example`` describes each variable. A wrong one stops the start with one sentence that names it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+DEFAULT_EMAIL_SECRET = "development-only-secret"  # noqa: S105 - refused in production below
+
+Flag = Annotated[bool, BeforeValidator(lambda value: {"1": True, "0": False, "": False}.get(value, value))]
+
+
+class SettingsError(Exception):
+    """One setting is missing or wrong; the message is a sentence that names it."""
+
+
+class Settings(BaseModel):
+    """The settings of one installation. Field ``x`` is read from ``MHMS_X``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    env: Literal["development", "production"] = "development"
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 3000
+    base_url: str = ""
+    data_dir: Path = Path("var")
+    database_url: str = ""
+    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    time_zone: str = "Europe/Berlin"
+    clinic_name: Annotated[str, Field(min_length=1, max_length=60)] = "Linden Clinic"
+    email_url: str = ""
+    email_port: Annotated[int, Field(ge=1, le=65535)] = 3001
+    email_secret: Annotated[str, Field(min_length=16)] = DEFAULT_EMAIL_SECRET
+    redis_url: str = ""
+    trusted_proxy_hops: Annotated[int, Field(ge=0, le=5)] = 0
+    bcrypt_cost: Annotated[int, Field(ge=4, le=16)] = 12
+    demo: Flag = False
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError):
+            raise ValueError("is not a time zone name such as Europe/Berlin") from None
+        return value
+
+    @field_validator("base_url", "email_url")
+    @classmethod
+    def _http_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment):
+            raise ValueError("must be an address such as https://clinic.example")
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_engine(cls, value: str) -> str:
+        if value and not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
+            raise ValueError("must begin with sqlite:/// or postgresql://")
+        return value.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derived(cls, values: dict[str, object]) -> dict[str, object]:
+        """Fill in what follows from other settings when it was not given."""
+        filled = dict(values)
+        filled.setdefault("base_url", f"http://localhost:{filled.get('port', 3000)}")
+        filled.setdefault("database_url", f"sqlite:///{Path(str(filled.get('data_dir', 'var'))) / 'mhms.db'}")
+        filled.setdefault("email_url", f"http://127.0.0.1:{filled.get('email_port', 3001)}/")
+        filled.setdefault("demo", filled.get("env", "development") == "development")
+        return filled
+
+    @model_validator(mode="after")
+    def _safe_in_production(self) -> Self:
+        if self.workers > 1 and self.uses_sqlite:
+            raise ValueError("MHMS_WORKERS above 1 needs PostgreSQL: set MHMS_DATABASE_URL")
+        if self.workers > 1 and not self.redis_url:
+            raise ValueError("MHMS_WORKERS above 1 needs Redis: set MHMS_REDIS_URL")
+        if self.env == "production":
+            if self.email_secret == DEFAULT_EMAIL_SECRET:
+                raise ValueError("MHMS_EMAIL_SECRET must be set in production")
+            if not self.base_url.startswith("https://"):
+                raise ValueError("MHMS_BASE_URL must begin with https:// in production")
+            if self.demo:
+                raise ValueError("MHMS_DEMO must be 0 in production: the demo accounts have a public password")
+        return self
+
+    @property
+    def uses_sqlite(self) -> bool:
+        """Whether the embedded database is used."""
+        return self.database_url.startswith("sqlite")
+
+    @property
+    def is_production(self) -> bool:
+        """Whether real patients use this installation."""
+        return self.env == "production"
+
+    @property
+    def local_email(self) -> bool:
+        """Whether ``serve`` runs the e-mail Lambda beside the app."""
+        return self.email_url == f"http://127.0.0.1:{self.email_port}"
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The clinic's time zone: every wall-clock time is in it."""
+        return ZoneInfo(self.time_zone)
+
+
+def read_settings(environ: Mapping[str, str]) -> Settings:
+    """Read and validate the settings from environment variables; empty ones count as not set.
+
+    Raises:
+        SettingsError: a variable is unknown or wrong; the message is one sentence that names it.
+    """
+    given = {
+        name.removeprefix("MHMS_").lower(): value.strip()
+        for name, value in environ.items()
+        if name.startswith("MHMS_") and not name.startswith("MHMS_TEST_") and value.strip()
+    }
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as refusal:
+        first = refusal.errors(include_url=False, include_input=False)[0]
+        reason = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:
+            raise SettingsError(f"{reason}.") from None
+        name = f"MHMS_{str(first['loc'][0]).upper()}"
+        if first["type"] == "extra_forbidden":
+            raise SettingsError(f"{name} is not a setting of MHMS: see .env.example.") from None
+        raise SettingsError(f"{name} is wrong: {reason[0].lower()}{reason[1:]}.") from None
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Read ``NAME=value`` lines, ignoring blank lines and ``#`` comments; a missing file is empty."""
+    if not path.is_file():
+        return {}
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name.strip(): value.strip().strip("\"'") for name, _, value in pairs}
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process: the environment, completed by the file ``.env``."""
+    return read_settings({**read_env_file(Path(".env")), **os.environ})

