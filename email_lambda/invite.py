@@ -1,7 +1,7 @@
 """An appointment as an iCalendar invitation that mail programs put into the calendar."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -54,7 +54,8 @@ def invitation(
     if zone.key != "UTC":
         calendar.add_component(_vtimezone(zone, appointment.starts_at.year, appointment.ends_at.year))
     calendar.add_component(event)
-    return calendar.to_ical()
+    ics: bytes = calendar.to_ical()
+    return ics
 
 
 def _person(email: str, name: str, **params: str) -> vCalAddress:
@@ -65,7 +66,10 @@ def _person(email: str, name: str, **params: str) -> vCalAddress:
 
 
 def _wall_clock(instant: datetime, zone: ZoneInfo) -> datetime:
-    """Local time with TZID; in the second pass of a repeated hour UTC, because TZID means the first (RFC 5545, 3.3.5)."""
+    """Return local time, which names its zone by TZID.
+
+    In the second pass of a repeated hour it is UTC, because TZID would mean the first (RFC 5545, section 3.3.5).
+    """
     local = instant.astimezone(zone)
     return instant if local.fold else local
 
@@ -82,19 +86,17 @@ def _vtimezone(zone: ZoneInfo, first_year: int, last_year: int) -> Timezone:
     timezone = Timezone()
     timezone.add("tzid", zone.key)
     for onset in [start, *_transitions(zone, start, end)]:
-        before = (onset - timedelta(seconds=1)).astimezone(zone)
-        after = onset.astimezone(zone)
-        offset_from = before.utcoffset()
+        before, after = onset - timedelta(seconds=1), onset.astimezone(zone)
         rule = TimezoneDaylight() if after.dst() else TimezoneStandard()
-        rule.add("dtstart", (onset + offset_from).replace(tzinfo=None))
-        rule.add("tzoffsetfrom", offset_from)
-        rule.add("tzoffsetto", after.utcoffset())
+        rule.add("dtstart", onset.replace(tzinfo=None) + _offset(zone, before))
+        rule.add("tzoffsetfrom", _offset(zone, before))
+        rule.add("tzoffsetto", _offset(zone, after))
         rule.add("tzname", after.tzname())
         timezone.add_component(rule)
     return timezone
 
 
-def _transitions(zone: tzinfo, start: datetime, end: datetime) -> Iterator[datetime]:
+def _transitions(zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
     """Yield the UTC instants at which the zone's offset changes, found to the second by bisection of days."""
     day = timedelta(days=1)
     while start < end:
@@ -107,5 +109,5 @@ def _transitions(zone: tzinfo, start: datetime, end: datetime) -> Iterator[datet
         start += day
 
 
-def _offset(zone: tzinfo, instant: datetime) -> timedelta | None:
-    return instant.astimezone(zone).utcoffset()
+def _offset(zone: ZoneInfo, instant: datetime) -> timedelta:
+    return instant.astimezone(zone).utcoffset() or timedelta(0)

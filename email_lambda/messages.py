@@ -34,7 +34,7 @@ class Invalid(Exception):
     """The body breaks the contract; ``str()`` names the fields and never their values."""
 
 
-def one_line(value: Any) -> Any:
+def _one_line(value: Any) -> Any:
     """Make text fit for a header: line breaks, controls and direction overrides become one space."""
     if not isinstance(value, str):
         return value
@@ -42,7 +42,7 @@ def one_line(value: Any) -> Any:
     return " ".join("".join(kept).split())
 
 
-def known_zone(value: str) -> str:
+def _known_zone(value: str) -> str:
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
@@ -50,23 +50,23 @@ def known_zone(value: str) -> str:
     return value
 
 
-def printable(value: SecretStr) -> SecretStr:
+def _printable(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().isprintable():
         raise PydanticCustomError("not_printable", "a password is printable characters")
     return value
 
 
-def in_utc(value: datetime) -> datetime:
+def _in_utc(value: datetime) -> datetime:
     if not 2000 <= value.year < 2200:
         raise PydanticCustomError("out_of_range", "a year from 2000 to 2199")
     return value.astimezone(UTC)
 
 
-Line = Annotated[str, BeforeValidator(one_line), StringConstraints(min_length=1, max_length=200)]
-LineOrEmpty = Annotated[str, BeforeValidator(one_line), StringConstraints(max_length=200)]
-Instant = Annotated[AwareDatetime, AfterValidator(in_utc)]
-TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(known_zone)]
-Password = Annotated[SecretStr, Field(min_length=1, max_length=128), AfterValidator(printable)]
+Line = Annotated[str, BeforeValidator(_one_line), StringConstraints(min_length=1, max_length=200)]
+LineOrEmpty = Annotated[str, BeforeValidator(_one_line), StringConstraints(max_length=200)]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_known_zone)]
+Password = Annotated[SecretStr, Field(min_length=1, max_length=128), AfterValidator(_printable)]
 
 # "Valid e-mail address" of the WHATWG HTML standard; an international domain comes as punycode.
 LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -77,15 +77,21 @@ EmailAddress = Annotated[
 
 
 class Strict(BaseModel):
+    """No conversion between types, no unknown fields, no change after reading."""
+
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class Recipient(Strict):
+    """Whom the message is for."""
+
     email: EmailAddress
     name: Line
 
 
 class Clinic(Strict):
+    """Who speaks."""
+
     name: Line
     url: HttpUrl
 
@@ -105,7 +111,7 @@ class Appointment(Strict):
     action_url: HttpUrl
 
     @model_validator(mode="after")
-    def ends_after_start(self) -> Self:
+    def _ends_after_start(self) -> Self:
         if self.ends_at <= self.starts_at:
             raise PydanticCustomError("ends_before_start", "ends_at must be after starts_at")
         return self
@@ -126,7 +132,11 @@ class Envelope(Strict):
 
 
 class SignupWelcome(Envelope):
+    """Somebody signed up; doctors may have to wait until the clinic has checked them."""
+
     class Data(Strict):
+        """``action_url`` leads to the first thing to do."""
+
         role: Literal["patient", "doctor"]
         awaiting_approval: bool
         action_url: HttpUrl
@@ -136,6 +146,8 @@ class SignupWelcome(Envelope):
 
 
 class BookingConfirmation(Envelope):
+    """An appointment was booked."""
+
     calendar_method = "REQUEST"
 
     kind: Literal["BOOKING_CONFIRMATION"]
@@ -143,7 +155,11 @@ class BookingConfirmation(Envelope):
 
 
 class AccountPassword(Envelope):
+    """The clinic set a temporary password."""
+
     class Data(Strict):
+        """``action_url`` leads to the log-in."""
+
         temporary_password: Password
         action_url: HttpUrl
 

@@ -14,7 +14,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from .invite import invitation
 from .messages import Appointment, Message
 
-
 _FORMS = ("txt", "html")
 
 
