@@ -6,14 +6,30 @@ on both.
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, TypeDecorator, create_engine, event
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    DateTime,
+    Dialect,
+    Engine,
+    Index,
+    MetaData,
+    TypeDecorator,
+    UniqueConstraint,
+    create_engine,
+    event,
+    inspect,
+    text,
+)
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session as OrmSession
@@ -31,6 +47,8 @@ SQLModel.metadata.naming_convention = MetaData(
     }
 ).naming_convention
 
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 _ANNOUNCED = "announced"
 _listeners: list[Callable[[object], None]] = []
 
@@ -134,17 +152,23 @@ def announce(session: OrmSession, fact: object) -> None:
     session.info.setdefault(_ANNOUNCED, []).append(fact)
 
 
-def tell(facts: Iterator[object] | list[object] | tuple[object, ...]) -> None:
-    """Tell the listeners of this process about committed facts, in order."""
+def tell(facts: Iterable[object]) -> None:
+    """Tell the listeners of this process about committed facts, in order.
+
+    What a listener raises is logged: the work is committed, and its author must not hear that it failed.
+    """
     for fact in facts:
         for listener in tuple(_listeners):
-            listener(fact)
+            try:
+                listener(fact)
+            except Exception:
+                log.exception("a listener failed on %s", type(fact).__name__)
 
 
 def listen(listener: Callable[[object], None]) -> Callable[[], None]:
     """Call ``listener`` with every announced fact after its commit; returns how to stop.
 
-    Listeners run in the committing thread: they must be quick and must not raise.
+    Listeners run in the committing thread: they must be quick.
     """
     _listeners.append(listener)
     return lambda: _listeners.remove(listener) if listener in _listeners else None
@@ -156,24 +180,43 @@ def violated(error: IntegrityError) -> str:
     diagnosis = getattr(original, "diag", None)
     if diagnosis is not None:
         return diagnosis.constraint_name or ""
-    message = str(original)
-    if message.startswith("UNIQUE constraint failed: "):
-        return _unique_name(message.removeprefix("UNIQUE constraint failed: "))
-    return message  # a trigger's RAISE(ABORT, 'name'), or a check's own name
+    kind, _, name = str(original).partition(" constraint failed: ")
+    if kind == "UNIQUE":
+        return _unique_name(name)
+    return name or kind  # a check's own name, or that of a trigger's RAISE(ABORT, 'name')
 
 
 def _unique_name(columns: str) -> str:
     """Find the unique index or constraint over ``table.column, ...``, which is all that SQLite says."""
-    if columns.startswith("index "):
-        return columns.removeprefix("index ").strip("'")
     pairs = [part.strip().split(".") for part in columns.split(",")]
     table = SQLModel.metadata.tables[pairs[0][0]]
     wanted = {column for _, column in pairs}
-    for candidate in (*table.indexes, *table.constraints):
-        names = {column.name for column in getattr(candidate, "columns", ())}
-        if names == wanted and (getattr(candidate, "unique", False) or type(candidate).__name__ == "UniqueConstraint"):
+    unique: list[Index | UniqueConstraint] = [index for index in table.indexes if index.unique]
+    unique += [constraint for constraint in table.constraints if isinstance(constraint, UniqueConstraint)]
+    for candidate in unique:
+        if {column.name for column in candidate.columns} == wanted:
             return str(candidate.name)
     return columns
+
+
+@cache
+def _head_revision() -> str | None:
+    return ScriptDirectory(str(Path(__file__).parent.parent / "alembic")).get_current_head()
+
+
+def is_migrated(session: OrmSession) -> bool:
+    """Say whether the database has every migration of this version, and none of a later one."""
+    if not inspect(session.connection()).has_table("alembic_version"):
+        return False
+    return session.execute(text("SELECT version_num FROM alembic_version")).scalar() == _head_revision()
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list: the rows and how many there are in all."""
+
+    rows: tuple[T, ...]
+    total: int
 
 
 class Clock:

@@ -15,7 +15,21 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-DEFAULT_EMAIL_SECRET = "development-only-secret"  # noqa: S105 - refused in production below
+DEFAULT_EMAIL_SECRET = "development-only-secret-not-for-real-patients"  # noqa: S105 - refused in production below
+
+# The Lambda's own variables: `.env` may hold them too, for the local Lambda.
+OF_THE_LAMBDA = (
+    "MHMS_EMAIL_FROM",
+    "MHMS_EMAIL_SENDER",
+    "MHMS_EMAIL_FOLDER",
+    "MHMS_EMAIL_TABLE",
+    "MHMS_EMAIL_SECRET_PARAMETER",
+    "MHMS_SMTP_HOST",
+    "MHMS_SMTP_PORT",
+    "MHMS_SMTP_USERNAME",
+    "MHMS_SMTP_PASSWORD",
+    "MHMS_SMTP_STARTTLS",
+)
 
 Flag = Annotated[bool, BeforeValidator(lambda value: {"1": True, "0": False, "": False}.get(value, value))]
 
@@ -40,7 +54,7 @@ class Settings(BaseModel):
     clinic_name: Annotated[str, Field(min_length=1, max_length=60)] = "Linden Clinic"
     email_url: str = ""
     email_port: Annotated[int, Field(ge=1, le=65535)] = 3001
-    email_secret: Annotated[str, Field(min_length=16)] = DEFAULT_EMAIL_SECRET
+    email_secret: Annotated[str, Field(min_length=32)] = DEFAULT_EMAIL_SECRET
     redis_url: str = ""
     trusted_proxy_hops: Annotated[int, Field(ge=0, le=5)] = 0
     bcrypt_cost: Annotated[int, Field(ge=4, le=16)] = 12
@@ -126,7 +140,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
     given = {
         name.removeprefix("MHMS_").lower(): value.strip()
         for name, value in environ.items()
-        if name.startswith("MHMS_") and not name.startswith("MHMS_TEST_") and value.strip()
+        if name.startswith("MHMS_") and not name.startswith(("MHMS_TEST_", *OF_THE_LAMBDA)) and value.strip()
     }
     try:
         return Settings.model_validate(given)

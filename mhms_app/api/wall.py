@@ -1,0 +1,154 @@
+"""The wall around everything that answers HTTP or a socket: origins, sizes, response headers."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections import Counter
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mhms_app.settings import settings
+
+MAX_BODY = 64 * 1024
+MAX_SOCKETS_PER_ADDRESS = 500
+_INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
+
+
+class Wall:
+    """An ASGI wrapper that refuses foreign origins and oversized bodies, and sets the security headers.
+
+    Args:
+        app: what is behind the wall.
+        pages: the folder of the built pages, whose inline scripts are allowed by their hashes.
+        separate_pages: development: pages and backend have different ports of one host.
+    """
+
+    def __init__(self, app: ASGIApp, *, pages: Path, separate_pages: bool) -> None:
+        self._app = app
+        self._separate_pages = separate_pages
+        self._sockets: Counter[str] = Counter()
+        self._headers = security_headers(inline_script_hashes(pages))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request or a socket through, or refuse it."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        guarded = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
+        if guarded and not self._is_own_origin(headers):
+            await self._refuse(scope, receive, send, 403, "This request comes from another site.")
+        elif not headers.get("content-length", "0").isdigit() or int(headers.get("content-length", "0")) > MAX_BODY:
+            await self._refuse(scope, receive, send, 413, "This is too large.")
+        elif scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+        else:
+            await self._app(scope, _capped(receive), self._with_headers(scope, send))
+
+    def _is_own_origin(self, headers: Headers) -> bool:
+        """Say whether the browser sent this from one of our own pages; a missing Origin is foreign."""
+        origin = headers.get("origin", "")
+        if settings().is_production:
+            return origin == settings().base_url
+        ours, theirs = urlsplit(f"//{headers.get('host', '')}"), urlsplit(origin)
+        if not theirs.hostname or theirs.scheme not in ("http", "https"):
+            return False
+        return theirs.hostname == ours.hostname if self._separate_pages else theirs.netloc == ours.netloc
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one socket, and no more than so many of one address."""
+        address = (scope.get("client") or ("",))[0]
+        if self._sockets[address] >= MAX_SOCKETS_PER_ADDRESS:
+            await self._refuse(scope, receive, send, 429, "Too many connections.")
+            return
+        self._sockets[address] += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._sockets[address] -= 1
+            if not self._sockets[address]:
+                del self._sockets[address]
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int, sentence: str) -> None:
+        """Answer without the application; a socket is closed before it opens, which the client sees as 403."""
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        await PlainTextResponse(sentence, status)(scope, receive, self._with_headers(scope, send))
+
+    def _with_headers(self, scope: Scope, send: Send) -> Send:
+        """Add the security headers to a response; nothing but built assets may be kept by a cache."""
+        is_asset = scope["path"].startswith("/assets/")
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers[name] = value
+                if is_asset and message["status"] == 200:
+                    headers["Cache-Control"] = "public, max-age=31536000, immutable"
+                elif "cache-control" not in headers:
+                    headers["Cache-Control"] = "no-store" if scope["method"] == "POST" else "no-cache"
+            await send(message)
+
+        return sending
+
+
+def _capped(receive: Receive) -> Receive:
+    """Stop reading a body that is longer than it said, or that never said how long it is."""
+    seen = 0
+
+    async def receiving() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > MAX_BODY:
+            return {"type": "http.disconnect"}
+        return message
+
+    return receiving
+
+
+def inline_script_hashes(pages: Path) -> tuple[str, ...]:
+    """The CSP hashes of every inline script in the built pages."""
+    bodies = {match for page in pages.rglob("*.html") for match in _INLINE_SCRIPT.findall(page.read_bytes())}
+    return tuple(sorted(f"'sha256-{base64.b64encode(hashlib.sha256(body).digest()).decode()}'" for body in bodies))
+
+
+def security_headers(script_hashes: tuple[str, ...]) -> dict[str, str]:
+    """The headers of every response (OWASP ASVS 5.0, 3.4).
+
+    Styles are allowed inline because React writes style attributes; scripts are not, and nothing may be
+    evaluated.
+    """
+    policy = {
+        "default-src": "'none'",
+        "script-src": " ".join(("'self'", *script_hashes)),
+        "style-src": "'self' 'unsafe-inline'",
+        "img-src": "'self' data:",
+        "font-src": "'self'",
+        "connect-src": "'self'",
+        "manifest-src": "'self'",
+        "form-action": "'self'",
+        "base-uri": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    headers = {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+    }
+    if settings().base_url.startswith("https://"):
+        headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+    return headers

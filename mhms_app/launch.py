@@ -1,0 +1,119 @@
+"""Starting everything: the front-end build, the migrations, the demo clinic, the e-mail Lambda, the server."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+from reflex.constants import Env
+from reflex.environment import environment
+
+from mhms_app import db
+from mhms_app.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+PAGES = ROOT / ".web" / "build" / "client"
+_STAMP = ROOT / ".web" / "mhms-build"
+_BUILT_FROM = ("mhms_app/**/*.py", "assets/**/*", "rxconfig.py", "requirements.txt", "reflex.lock/package-lock.json")
+
+
+def build_pages(settings: Settings) -> bool:
+    """Build the front end unless what is there was built from the same sources; says whether it built."""
+    stamp = _fingerprint(settings)
+    if PAGES.is_dir() and _STAMP.is_file() and _STAMP.read_text() == stamp:
+        return False
+    _STAMP.unlink(missing_ok=True)
+    subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip", "--env", "prod"],
+        check=True,
+        cwd=ROOT,
+        env=_environment(),
+        stdout=sys.stderr,
+    )
+    _STAMP.write_text(stamp)
+    return True
+
+
+def _fingerprint(settings: Settings) -> str:
+    """What the built pages depend on: the sources, and the settings that are written into them."""
+    digest = hashlib.sha256(f"{settings.env}|{settings.clinic_name}|{settings.time_zone}|{settings.demo}".encode())
+    for pattern in _BUILT_FROM:
+        for path in sorted(ROOT.glob(pattern)):
+            if path.is_file() and "__pycache__" not in path.parts:
+                digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _environment() -> dict[str, str]:
+    """The environment of a child: node and npm come from this virtual environment."""
+    bin_folder = str(Path(sys.executable).parent)
+    return {
+        **os.environ,
+        "PATH": bin_folder + os.pathsep + os.environ.get("PATH", ""),
+        "REFLEX_TELEMETRY_ENABLED": "false",
+        "REFLEX_USE_NPM": "1",
+    }
+
+
+def migrate() -> None:
+    """Bring the database to the tables of this version."""
+    config = Config(ROOT / "alembic.ini")
+    config.set_main_option("script_location", str(ROOT / "alembic"))
+    with db.engine().connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()
+
+
+def load_demo() -> bool:
+    """Load the demo clinic into an empty database; says whether it did."""
+    with db.transaction() as session:
+        return demo.load(session)
+
+
+@contextmanager
+def local_email(settings: Settings) -> Iterator[None]:
+    """Run the e-mail Lambda's own handler beside the app, unless another address is configured."""
+    if not settings.local_email:
+        yield
+        return
+    child = subprocess.Popen(  # noqa: S603 - our own interpreter
+        [
+            sys.executable, "-m", "email_lambda.local",
+            "--port", str(settings.email_port),
+            "--mail-dir", str(settings.data_dir / "mail"),
+        ],
+        cwd=ROOT,
+        env={**_environment(), "MHMS_EMAIL_SECRET": settings.email_secret},
+    )
+    try:
+        yield
+    finally:
+        child.terminate()
+        child.wait(timeout=10)
+
+
+def serve(settings: Settings) -> None:
+    """Serve pages, socket and routes on one port until a signal ends it."""
+    environment.REFLEX_ENV_MODE.set(Env.PROD)
+    environment.REFLEX_SKIP_COMPILE.set(True)
+    environment.REFLEX_MOUNT_FRONTEND_COMPILED_APP.set(True)
+    Granian(
+        target="mhms_app.mhms_app:app",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        workers=settings.workers,
+        log_level=LogLevels.warning,
+    ).serve()

@@ -1,0 +1,33 @@
+"""The application: pages, HTTP routes, lifespan tasks; nothing else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import reflex as rx
+
+from mhms_app.api.app import make_api
+from mhms_app.api.wall import Wall
+from mhms_app.settings import settings
+from mhms_app.web.gate import Gate
+from mhms_app.web.pages import PAGES
+from mhms_app.web.theme import HEAD
+
+app = rx.App(
+    html_lang="en",
+    stylesheets=["/mhms.css"],
+    head_components=HEAD,
+    toaster=None,
+    api_transformer=[
+        make_api(),
+        lambda inner: Wall(
+            inner,
+            pages=Path(".web/build/client"),
+            separate_pages=os.environ.get("REFLEX_ENV_MODE", "dev") == "dev",
+        ),
+    ],
+)
+app.add_middleware(Gate())
+for page in PAGES:
+    app.add_page(page.component, route=page.route, title=f"{page.title} · {settings().clinic_name}", on_load=page.load)

@@ -1,0 +1,57 @@
+"""Every path of the browser app, once."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+HOME = "/"
+LOGIN = "/login"
+SIGNUP = "/signup"
+DOCTORS = "/doctors"
+DOCTOR_PROFILE = "/doctors/[doctor_id]"
+PATIENT = "/patient"
+BOOKED = "/patient/booked/[reference]"
+DOCTOR = "/doctor"
+AVAILABILITY = "/doctor/availability"
+ADMIN = "/admin"
+ADMIN_USERS = "/admin/users"
+ADMIN_DEPARTMENTS = "/admin/departments"
+ADMIN_SLOTS = "/admin/slots"
+ADMIN_BOOKINGS = "/admin/bookings"
+ADMIN_EMAILS = "/admin/emails"
+
+# Served by mhms_app/api, outside of Reflex.
+POST_LOGIN = "/session"
+POST_LOGOUT = "/session/end"
+POST_SIGNUP = "/signup/account"
+BOOKINGS_CSV = "/admin/bookings.csv"
+
+_HOME_OF_ROLE = {"patient": PATIENT, "doctor": DOCTOR, "admin": ADMIN}
+
+
+def home_of(role: str) -> str:
+    """Where somebody of this role lands after logging in."""
+    return _HOME_OF_ROLE.get(role, HOME)
+
+
+def doctor_profile(doctor_id: int, *, slot_id: int | None = None) -> str:
+    """The page of one doctor, with a slot chosen when one is given."""
+    return f"{DOCTORS}/{doctor_id}" + (f"?slot={slot_id}" if slot_id else "")
+
+
+def booked(reference: str) -> str:
+    """The page that says what happens after a booking."""
+    return f"{PATIENT}/booked/{reference}"
+
+
+def login_then(path: str) -> str:
+    """The login page, which leads back to ``path``."""
+    return f"{LOGIN}?next={quote(path, safe='')}"
+
+
+def safe_next(target: str) -> str:
+    """Return ``target`` if it is a path of this app, else ``""``: a link must not lead elsewhere after login."""
+    parts = urlsplit(target)
+    is_local = not parts.scheme and not parts.netloc and target.startswith("/") and not target.startswith(("//", "/\\"))
+    harmless = all(c.isprintable() and c not in "\\\"'<>" for c in target)
+    return target if is_local and harmless and len(target) <= 300 else ""

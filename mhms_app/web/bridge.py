@@ -1,0 +1,129 @@
+"""The one door from a screen to a service: a thread, a transaction, the actor, the role.
+
+A handler calls ``await bridge.call(self, service.function, ...)`` to act and ``bridge.read`` to look. In one
+thread hop and one transaction the person is found by the session cookie of the socket (never by an
+argument or by state), the role that the handler asks for is checked, and the service runs. The event loop
+is never blocked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+
+from mhms_app import db
+from mhms_app.accounts import cookies
+from mhms_app.accounts import service as accounts
+from mhms_app.accounts.rules import initials
+from mhms_app.accounts.service import Actor, Role
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="service")
+_expected: contextvars.ContextVar[Role | None] = contextvars.ContextVar("expected_role", default=None)
+
+
+def expect(role: Role | None) -> ExitStack:
+    """Ask every call of the running handler for this role; closing the result ends that."""
+    token = _expected.set(role)
+    stack = ExitStack()
+    stack.callback(_expected.reset, token)
+    return stack
+
+
+async def call(state: Any, service: Callable[Concatenate[Session, Actor | None, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a service function as the person behind this event, and commit.
+
+    Raises:
+        LoginRequired, NotAllowed: the handler asks for a role that this person does not have.
+        ClinicError: whatever the service refuses.
+    """
+    return await _hop(state, service, args, kwargs, read_only=False)
+
+
+async def read(state: Any, service: Callable[Concatenate[Session, Actor | None, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a service function that only reads; on SQLite it then waits for no writer."""
+    return await _hop(state, service, args, kwargs, read_only=True)
+
+
+async def admit(state: Any) -> None:
+    """Check the role of a handler that calls no service."""
+    await _hop(state, lambda session, actor: None, (), {}, read_only=True)
+
+
+async def compute(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run something slow that needs no database (hashing, judging a password) in a thread."""
+    return await _in_thread(lambda: function(*args, **kwargs))
+
+
+async def forget_strangers(screen: Any) -> None:
+    """Clear a tab's state unless the person who left it there is the one who is connecting now.
+
+    State outlives logout, and its token is no secret: whoever presents it gets the state behind it. So at
+    every connection the person is looked up, and what belonged to anybody else, or to a session that is
+    over, is gone before the first byte is sent.
+    """
+    token = session_token(screen)
+
+    def who() -> Actor | None:
+        with db.transaction(read_only=True) as session:
+            return accounts.resolve(session, token)
+
+    _introduce(screen, await _in_thread(who) if token else None)
+
+
+def session_token(state: Any) -> str:
+    """The session token in the cookies with which this socket was opened, or ``""``."""
+    return cookies.read(state.router.headers.cookie or "", cookies.session_cookie())
+
+
+async def _hop(
+    state: Any, service: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any], *, read_only: bool
+) -> T:
+    """Run a service in one thread and one transaction, and keep the screen's idea of the person true."""
+    token, role = session_token(state), _expected.get()
+    seen: list[Actor | None] = []
+
+    def work() -> T:
+        with db.transaction(read_only=read_only) as session:
+            actor = accounts.resolve(session, token)
+            seen.append(actor)
+            if role is not None:
+                accounts.require_role(actor, role)
+            result = service(session, actor, *args, **kwargs)
+        if actor is not None and actor.touch_due:
+            with db.transaction() as session:
+                accounts.touch(session, session_id=actor.session_id)
+        return result
+
+    try:
+        return await _in_thread(work)
+    finally:
+        if seen:
+            _introduce(state, seen[0])
+
+
+def _introduce(state: Any, actor: Actor | None) -> None:
+    """Make the screen show who is logged in; whatever belonged to somebody else is cleared first."""
+    owner = actor.session_id if actor else 0
+    if state._owner != owner:
+        root = state._get_root_state()
+        hydrated = root.is_hydrated
+        root.reset()
+        root.is_hydrated = hydrated
+        state._owner = owner
+    if actor is not None and (state.viewer_name, state.viewer_role) != (actor.name, actor.role.value):
+        state.viewer_name, state.viewer_role = actor.name, actor.role.value
+        state.viewer_initials = initials(actor.name)
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_threads, work)

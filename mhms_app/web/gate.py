@@ -1,0 +1,203 @@
+"""The gate in front of every event: default deny, strict arguments, a rate.
+
+A browser may send any event with any arguments, so nothing that Reflex would call on its own is called.
+Only functions decorated with ``handler`` pass, with exactly their own arguments in exactly their own
+types, not faster than a person can click. What a handler may do with data is decided behind the gate, in
+``bridge`` and in the services: the gate only keeps out what no screen of ours would send.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_type_hints
+
+import reflex as rx
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from reflex.middleware import Middleware
+from reflex.state import BaseState, StateUpdate
+from reflex_base.event import Event
+from reflex_base.registry import RegistrationContext
+
+from mhms_app.errors import ClinicError, InvalidForm, LoginRequired, NotAllowed
+from mhms_app import routes
+from mhms_app.web import bridge
+from mhms_app.web.bridge import Role
+from mhms_app.web.screen import Screen
+
+log = logging.getLogger(__name__)
+
+Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
+
+_POLICY = "__mhms_policy__"
+_OWN_EVENTS_OF_REFLEX = frozenset(
+    {
+        "hydrate",
+        "hydrate_and_load",
+        "on_load_internal",
+        "update_vars_internal",
+        "set_is_hydrated",
+        "handle_frontend_exception",
+    }
+)
+_CONNECTING = frozenset({"hydrate", "hydrate_and_load"})
+_UNEXPECTED = "This did not work, and nothing was changed. Please try again in a moment."
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the gate knows of one handler.
+
+    Attributes:
+        role: who may call it; None means everybody, logged in or not.
+        schema: the strict form of its arguments.
+    """
+
+    role: Role | None
+    schema: type[BaseModel]
+
+
+def handler(role: Role | None = None, *, local: bool = False) -> Callable[[Handler], Handler]:
+    """Let the browser call this async method of a State.
+
+    A ``ClinicError`` that it raises becomes the page's ``errors`` (beside the fields) or its ``notice``;
+    a missing login leads to the login page and back.
+
+    Args:
+        role: who may call it; checked against the database in the transaction of its bridge call.
+        local: it makes no bridge call of its own, so the role is checked before it runs.
+    """
+
+    def decorate(method: Handler) -> Handler:
+        @functools.wraps(method)
+        async def guarded(self: Any, **arguments: Any) -> Any:
+            _forget_messages(self)
+            admitted = bridge.expect(role)
+            try:
+                if local and role is not None:
+                    await bridge.admit(self)
+                return await method(self, **arguments)
+            except LoginRequired:
+                return rx.redirect(routes.login_then(_path(self)))
+            except ClinicError as refusal:
+                _show(self, refusal)
+            except Exception:
+                log.exception("handler %s failed", method.__qualname__)
+                self.notice, self.notice_tone = _UNEXPECTED, "bad"
+            finally:
+                admitted.close()
+            return None
+
+        setattr(guarded, _POLICY, Policy(role, _schema(method)))
+        return rx.event(guarded)  # type: ignore[return-value]
+
+    return decorate
+
+
+def policy_of(function: Callable[..., Any]) -> Policy | None:
+    """The policy of a State's function; None when no browser may call it."""
+    return getattr(function, _POLICY, None)
+
+
+def _schema(method: Callable[..., Any]) -> type[BaseModel]:
+    """The strict pydantic model of a method's arguments: no coercion, none missing, none too many."""
+    hints = get_type_hints(method, include_extras=True)
+    fields: dict[str, Any] = {
+        name: (hints[name], ... if parameter.default is inspect.Parameter.empty else parameter.default)
+        for name, parameter in list(inspect.signature(method).parameters.items())[1:]
+    }
+    return create_model(
+        method.__qualname__, __config__=ConfigDict(strict=True, extra="forbid", str_max_length=10_000), **fields
+    )
+
+
+def _forget_messages(state: Any) -> None:
+    """Clear what the last event said, so that a message never outlives its cause."""
+    if state.notice:
+        state.notice = ""
+    if state.errors:
+        state.errors = {}
+
+
+def _show(state: Any, refusal: ClinicError) -> None:
+    """Put a refusal where the page shows it: beside its fields, or in the live region."""
+    if isinstance(refusal, InvalidForm):
+        state.errors = refusal.errors
+    elif refusal.field:
+        state.errors = {refusal.field: refusal.sentence}
+    else:
+        state.notice, state.notice_tone = refusal.sentence, "warn" if isinstance(refusal, NotAllowed) else "bad"
+
+
+def _path(state: Any) -> str:
+    """The path and query that the browser shows."""
+    url = state.router.url
+    return url.path + (f"?{url.query}" if url.query else "")
+
+
+class Bucket:
+    """A token bucket: ``burst`` at once, ``rate`` a second after that."""
+
+    __slots__ = ("_at", "_left", "burst", "rate")
+
+    def __init__(self, *, burst: float, rate: float) -> None:
+        self.burst, self.rate = burst, rate
+        self._left, self._at = burst, time.monotonic()
+
+    def take(self) -> bool:
+        """Take one token if there is one."""
+        now = time.monotonic()
+        self._left = min(self.burst, self._left + (now - self._at) * self.rate)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+class Gate(Middleware):
+    """Stands before every event of every tab."""
+
+    def __init__(self, *, burst: float = 60, rate: float = 15, remembered: int = 10_000) -> None:
+        self._burst, self._rate, self._remembered = burst, rate, remembered
+        self._buckets: dict[str, Bucket] = {}
+
+    async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
+        """Stop an event (an empty update) or let it go on (None) with validated arguments."""
+        name = event.name.rpartition(".")[2]
+        if not self._bucket(event).take():
+            log.warning("event refused: too many from one connection (%s)", name[:40])
+            return StateUpdate()
+        if name in _OWN_EVENTS_OF_REFLEX:
+            if name in _CONNECTING:
+                await bridge.forget_strangers(await state.get_state(Screen))
+            return None
+        registered = RegistrationContext.get().event_handlers.get(event.name)
+        policy = policy_of(registered.handler.fn) if registered else None
+        if policy is None:
+            log.warning("event refused: not a handler (%s)", name[:40])
+            return StateUpdate()
+        try:
+            arguments = policy.schema.model_validate(event.payload)
+        except ValidationError as refusal:
+            wrong = sorted({str(error["loc"][0]) if error["loc"] else "" for error in refusal.errors()})
+            log.warning("event refused: arguments of %s (%s)", name, ", ".join(w[:40] for w in wrong[:5]))
+            return StateUpdate()
+        object.__setattr__(event, "payload", {field: getattr(arguments, field) for field in policy.schema.model_fields})
+        return None
+
+    def _bucket(self, event: Event) -> Bucket:
+        """The bucket of the connection that sent the event; the oldest are forgotten."""
+        key = str((event.router_data or {}).get("session_id", ""))
+        bucket = self._buckets.pop(key, None) or Bucket(burst=self._burst, rate=self._rate)
+        self._buckets[key] = bucket
+        if len(self._buckets) > self._remembered:
+            del self._buckets[next(iter(self._buckets))]
+        return bucket
+
+
+__all__ = ["Gate", "Policy", "Role", "handler", "policy_of"]

@@ -1,0 +1,26 @@
+"""What every page has: who is looking, what the last action said, which fields are wrong."""
+
+from __future__ import annotations
+
+import reflex as rx
+
+
+class Screen(rx.State):
+    """The parent of every page's State.
+
+    The viewer's name and role decide what a page shows, never what anybody may do: that is decided by the
+    services, from the session, at every event.
+    """
+
+    viewer_name: str = ""
+    viewer_initials: str = ""
+    viewer_role: str = ""
+    notice: str = ""
+    notice_tone: str = "ok"
+    errors: dict[str, str] = {}
+
+    _owner: int = 0  # the login session that the contents of this tab belong to; 0 is nobody's
+
+    def tell(self, sentence: str, *, tone: str = "ok") -> None:
+        """Say what was done, in the page's live region."""
+        self.notice, self.notice_tone = sentence, tone

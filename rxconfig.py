@@ -1,0 +1,28 @@
+"""Reflex's own settings, all of them following from ``mhms_app.settings``."""
+
+from __future__ import annotations
+
+import reflex as rx
+from reflex.constants import StateManagerMode
+
+from mhms_app.settings import settings
+from mhms_app.web.build import RelocatableBuild
+
+_settings = settings()
+
+config = rx.Config(
+    app_name="mhms_app",
+    frontend_port=_settings.port,
+    backend_host=_settings.host,
+    cors_allowed_origins=[_settings.base_url],
+    trusted_proxy_hops=_settings.trusted_proxy_hops,
+    telemetry_enabled=False,
+    show_built_with_reflex=False,
+    default_color_mode="system",
+    redis_url=_settings.redis_url or None,
+    # Never on disk: pickled states hold what patients see.
+    state_manager_mode=StateManagerMode.REDIS if _settings.redis_url else StateManagerMode.MEMORY,
+    react_strict_mode=False,
+    plugins=[RelocatableBuild()],
+    disable_plugins=[rx.plugins.SitemapPlugin],
+)
