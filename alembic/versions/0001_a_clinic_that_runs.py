@@ -22,7 +22,8 @@ _POSTGRESQL = (
     ) WHERE (status IN ('booked', 'checked_in'))""",
     """CREATE FUNCTION audit_entry_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        RAISE EXCEPTION 'audit_entry_append_only' USING ERRCODE = 'integrity_constraint_violation';
+        RAISE EXCEPTION 'the audit trail is append-only' USING
+            ERRCODE = 'integrity_constraint_violation', CONSTRAINT = 'audit_entry_append_only';
     END $$""",
     """CREATE TRIGGER audit_entry_append_only BEFORE UPDATE OR DELETE ON audit_entry
     FOR EACH ROW EXECUTE FUNCTION audit_entry_append_only()""",
@@ -32,7 +33,7 @@ _POSTGRESQL = (
 
 
 def _sqlite_no_overlap(name: str, table: str, owner: str, alive: str, event: str) -> str:
-    return f"""CREATE TRIGGER {name}_{event.split()[0].lower()} BEFORE {event} ON {table}
+    return f"""CREATE TRIGGER {name}_{event.split(maxsplit=1)[0].lower()} BEFORE {event} ON {table}
     WHEN NEW.{alive}
     BEGIN
         SELECT RAISE(ABORT, '{name}') WHERE EXISTS (
@@ -51,7 +52,7 @@ def _sqlite() -> tuple[str, ...]:
         _sqlite_no_overlap(*appointment, "INSERT"),
         _sqlite_no_overlap(*appointment, "UPDATE OF patient_id, starts_at, ends_at, status"),
         *(
-            f"""CREATE TRIGGER slot_too_long_{event.split()[0].lower()} BEFORE {event} ON slot
+            f"""CREATE TRIGGER slot_too_long_{event.split(maxsplit=1)[0].lower()} BEFORE {event} ON slot
             WHEN julianday(NEW.ends_at) - julianday(NEW.starts_at) > 0.50001
             BEGIN SELECT RAISE(ABORT, 'slot_too_long'); END"""
             for event in ("INSERT", "UPDATE OF starts_at, ends_at")
@@ -123,6 +124,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('waiting', 'sending')"),
         sqlite_where=sa.text("state IN ('waiting', 'sending')"),
     )
+    op.create_index("ix_outbox_message_sent_at", "outbox_message", ["sent_at"], unique=False)
     op.create_index("ix_outbox_message_state", "outbox_message", ["state", "id"], unique=False)
     op.create_table(
         "user_account",
@@ -148,6 +150,7 @@ def upgrade() -> None:
         sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("department_id", sa.Integer(), nullable=False),
         sa.Column("title", sa.String(length=80), nullable=False),
+        sa.Column("title_key", sa.String(length=80), nullable=False),
         sa.Column("bio", sa.String(length=600), nullable=False),
         sa.Column("languages", sa.String(length=120), nullable=False),
         sa.Column("approved_at", sa.DateTime(timezone=True), nullable=True),
@@ -296,6 +299,7 @@ def downgrade() -> None:
     op.drop_index("ix_user_account_name", table_name="user_account")
     op.drop_table("user_account")
     op.drop_index("ix_outbox_message_state", table_name="outbox_message")
+    op.drop_index("ix_outbox_message_sent_at", table_name="outbox_message")
     op.drop_index(
         "ix_outbox_message_due",
         table_name="outbox_message",

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
+from mhms_app.actor import Role as Role
 from mhms_app.db import UTCDateTime
-
-
-class Role(StrEnum):
-    """What a person may do; one role each."""
-
-    PATIENT = "patient"
-    DOCTOR = "doctor"
-    ADMIN = "admin"
 
 
 class User(SQLModel, table=True):

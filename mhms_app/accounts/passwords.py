@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
+import threading
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
@@ -20,7 +21,10 @@ from zxcvbn import zxcvbn
 from mhms_app.accounts.rules import password_length_problem
 from mhms_app.settings import settings
 
-_JUDGED_LENGTH = 72  # zxcvbn's time grows steeply with length; what is beyond only makes it stronger
+# zxcvbn's time grows steeply with length (5 seconds for 72 hostile characters); what is beyond only makes a
+# password stronger. And it keeps the context words in a global: one judgement at a time.
+_JUDGED_LENGTH = 32
+_judging = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,8 @@ class Strength:
 
 def _prehash(password: str) -> bytes:
     normal = unicodedata.normalize("NFC", password)
-    return base64.b64encode(hashlib.sha384(normal.encode()).digest())
+    octets = normal.encode(errors="surrogatepass")  # a hostile client can send half a character
+    return base64.b64encode(hashlib.sha384(octets).digest())
 
 
 def hash_password(password: str) -> str:
@@ -72,7 +77,8 @@ def judge(password: str, *, context: tuple[str, ...] = ()) -> Strength:
     words = [
         word for text in (*context, "mhms", settings().clinic_name) for word in (text, *text.split(), *text.split("@"))
     ]
-    result = zxcvbn(password[:_JUDGED_LENGTH], user_inputs=[word for word in words if len(word) > 2])
+    with _judging:
+        result = zxcvbn(password[:_JUDGED_LENGTH], user_inputs=[word for word in words if len(word) > 2])
     score = int(result["score"])
     if score >= 3:
         return Strength(score, "Very good." if score == 4 else "Good.", acceptable=True)

@@ -35,9 +35,8 @@ def touch_is_due(view: SessionView, *, now: datetime) -> bool:
 
 def tidy_name(text: str) -> str:
     """Put a typed name into one form: composed characters, single spaces, no control characters."""
-    composed = unicodedata.normalize("NFC", text)
-    printable = "".join(" " if unicodedata.category(c).startswith("Z") else c for c in composed)
-    return " ".join("".join(c for c in printable if not unicodedata.category(c).startswith("C")).split())
+    printable = "".join(c for c in " ".join(text.split()) if not unicodedata.category(c).startswith("C"))
+    return " ".join(unicodedata.normalize("NFC", printable).split())
 
 
 def name_problem(name: str) -> str:
@@ -53,20 +52,22 @@ def name_problem(name: str) -> str:
 
 def password_length_problem(password: str) -> str:
     """Say in a sentence what is wrong with the length of a password, or ``""`` (ASVS 6.2.1, 6.2.9)."""
-    if len(password) < PASSWORD_LENGTH.start:
+    length = len(unicodedata.normalize("NFC", password))
+    if length < PASSWORD_LENGTH.start:
         return f"Use at least {PASSWORD_LENGTH.start} characters; a sentence is easiest to remember."
-    if len(password) >= PASSWORD_LENGTH.stop:
+    if length >= PASSWORD_LENGTH.stop:
         return f"Use at most {PASSWORD_LENGTH.stop - 1} characters."
     return ""
 
 
 def search_key(text: str) -> str:
-    """The form in which names are searched and sorted: case-folded, compatibility-composed."""
-    return unicodedata.normalize("NFKC", text).casefold().strip()
+    """The form in which names are searched and sorted: tidied, case-folded, compatibility-composed."""
+    return tidy_name(unicodedata.normalize("NFKC", text).casefold())
 
 
 def initials(name: str) -> str:
     """Two letters for an avatar: first and last word of the name, titles such as ``Dr.`` left out."""
-    words = [word for word in name.split() if not word.endswith(".") or len(word) <= 2]
-    letters = [word[0].upper() for word in words or name.split()]
-    return "".join(letters[:1] + letters[-1:] if len(letters) > 1 else letters)
+    words = name.split()
+    letters = [next((c for c in word if c.isalpha()), "") for word in words if not word.endswith(".") or len(word) <= 2]
+    found = [letter.upper()[0] for letter in letters if letter] or [word.upper()[0] for word in words]
+    return "".join(found[:1] + found[-1:] if len(found) > 1 else found)

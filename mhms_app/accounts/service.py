@@ -6,7 +6,6 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
 
 from email_validator import EmailNotValidError, validate_email
 from sqlalchemy import func, or_, update
@@ -15,13 +14,14 @@ from sqlmodel import Session, select
 
 from mhms_app import db
 from mhms_app.accounts import rules
-from mhms_app.accounts.models import LoginSession, Patient, Role, User
+from mhms_app.accounts.models import LoginSession, Patient, User
+from mhms_app.actor import Actor as Actor
+from mhms_app.actor import Role as Role
+from mhms_app.actor import require_role as require_role
 from mhms_app.audit import service as audit
-from mhms_app.errors import ClinicError, Invalid, LoginRequired, NotAllowed, NotFound
+from mhms_app.db import Page as Page
+from mhms_app.errors import ClinicError, Invalid, NotFound
 from mhms_app.notifications import service as notifications
-
-
-T = TypeVar("T")
 
 
 class EmailTaken(ClinicError):
@@ -42,19 +42,6 @@ class LastAdministrator(ClinicError):
     """Nobody would be left to administer the clinic."""
 
     sentence = "This is the last active administrator. Make somebody else an administrator first."
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """The person behind one event, as the database knows them at that moment."""
-
-    user_id: int
-    session_id: int
-    role: Role
-    name: str
-    email: str
-    patient_id: int | None
-    touch_due: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,28 +66,6 @@ class UserRow:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
-    """One page of a list: the rows and how many there are in all."""
-
-    rows: tuple[T, ...]
-    total: int
-
-
-def require_role(actor: Actor | None, role: Role) -> Actor:
-    """Return the actor if they have the role.
-
-    Raises:
-        LoginRequired: nobody is logged in.
-        NotAllowed: somebody with another role is.
-    """
-    if actor is None:
-        raise LoginRequired
-    if actor.role is not role:
-        raise NotAllowed
-    return actor
-
-
 def tidy_email(text: str) -> str:
     """Check an address with email-validator and return its normal form.
 
@@ -108,9 +73,16 @@ def tidy_email(text: str) -> str:
         Invalid: it is not an e-mail address.
     """
     try:
-        return validate_email(text.strip(), check_deliverability=False).normalized
+        return validate_email(text.strip(), allow_smtputf8=False, check_deliverability=False).normalized
     except EmailNotValidError:
         raise Invalid("This address is not complete. Something like name@example.com.", field="email") from None
+
+
+def _tidy_phone(text: str) -> str:
+    phone = rules.tidy_name(text)
+    if len(phone) > 40:
+        raise Invalid("Please shorten the phone number to 40 characters.", field="phone")
+    return phone
 
 
 def email_key(email: str) -> str:
@@ -125,10 +97,12 @@ def hash_token(token: str) -> str:
 
 def find_credentials(session: Session, *, email: str) -> Credentials | None:
     """Find what a login needs; None when nobody has this address."""
-    found = session.exec(
-        select(User.id, User.password_hash, User.active).where(User.email_key == email_key(email.strip()))
-    ).first()
-    return Credentials(*found) if found else None  # type: ignore[arg-type]
+    try:
+        key = email_key(tidy_email(email))
+    except Invalid:
+        return None
+    found = session.exec(select(User.id, User.password_hash, User.active).where(User.email_key == key)).first()
+    return Credentials(*found) if found else None
 
 
 def open_session(session: Session, *, user_id: int) -> str:
@@ -213,7 +187,7 @@ def add_user(session: Session, *, email: str, full_name: str, password_hash: str
     """Add an account, and the patient record of a patient. The caller has decided that it may be added.
 
     Raises:
-        Invalid: the e-mail address or the name is not acceptable.
+        Invalid: the e-mail address, the name or the phone number is not acceptable.
         EmailTaken: another account has the address.
     """
     email, name = tidy_email(email), rules.tidy_name(full_name)
@@ -224,7 +198,7 @@ def add_user(session: Session, *, email: str, full_name: str, password_hash: str
         email_key=email_key(email),
         full_name=name,
         name_key=rules.search_key(name)[:120],
-        phone=phone.strip(),
+        phone=_tidy_phone(phone),
         role=role.value,
         password_hash=password_hash,
         created_at=db.clock.now(),
@@ -272,7 +246,10 @@ def get_user(session: Session, actor: Actor | None, *, user_id: int) -> UserRow:
         NotFound: there is no such user.
     """
     require_role(actor, Role.ADMIN)
-    return _row(_lock_user(session, user_id))
+    user = session.get(User, user_id)
+    if user is None:
+        raise NotFound
+    return _row(user)
 
 
 def set_active(session: Session, actor: Actor | None, *, user_id: int, active: bool) -> UserRow:
@@ -307,10 +284,8 @@ def edit_user(
     email, name = tidy_email(email), rules.tidy_name(full_name)
     if problem := rules.name_problem(name):
         raise Invalid(problem, field="full_name")
-    if len(phone.strip()) > 40:
-        raise Invalid("Please shorten the phone number to 40 characters.", field="phone")
     user.email, user.email_key = email, email_key(email)
-    user.full_name, user.name_key, user.phone = name, rules.search_key(name)[:120], phone.strip()
+    user.full_name, user.name_key, user.phone = name, rules.search_key(name)[:120], _tidy_phone(phone)
     try:
         with session.begin_nested():
             session.add(user)
@@ -360,7 +335,9 @@ def give_temporary_password(
 
 
 def _lock_user(session: Session, user_id: int) -> User:
-    user = session.exec(select(User).where(User.id == user_id).with_for_update()).first()
+    """Lock a user and look again: what this session read before may be old."""
+    found = select(User).where(User.id == user_id).with_for_update().execution_options(populate_existing=True)
+    user = session.exec(found).first()
     if user is None:
         raise NotFound
     return user

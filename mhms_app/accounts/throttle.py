@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from functools import cache
 
-from limits import parse_many
+from limits import RateLimitItem, parse_many
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
@@ -27,26 +28,30 @@ def _limiter() -> MovingWindowRateLimiter:
     return MovingWindowRateLimiter(storage_from_string(settings().redis_url or "memory://"))
 
 
+def _counters(keys: dict[str, str]) -> Iterator[tuple[RateLimitItem, str, str]]:
+    """Each limit of each ``rule=key``; "Jo@x " and "jo@x" are one account, or its limit would be no limit."""
+    for rule, key in keys.items():
+        name = rule.replace("_", "-")
+        for limit in _RULES[name]:
+            yield limit, name, key.strip().casefold()
+
+
 def check(**keys: str) -> None:
     """Count one attempt for each ``rule=key`` (underscores for dashes) and refuse when one is used up.
 
     Raises:
         TooManyAttempts: with the seconds to wait.
     """
-    for rule, key in keys.items():
-        name = rule.replace("_", "-")
-        for limit in _RULES[name]:
-            if not _limiter().hit(limit, name, key):
-                resets_at = _limiter().get_window_stats(limit, name, key).reset_time
-                raise TooManyAttempts(max(1, math.ceil(resets_at - time.time())))
+    for counter in _counters(keys):
+        if not _limiter().hit(*counter):
+            resets_at = _limiter().get_window_stats(*counter).reset_time
+            raise TooManyAttempts(max(1, math.ceil(resets_at - time.time())))
 
 
 def forget(**keys: str) -> None:
     """Clear the counts of each ``rule=key``, after a success."""
-    for rule, key in keys.items():
-        name = rule.replace("_", "-")
-        for limit in _RULES[name]:
-            _limiter().clear(limit, name, key)
+    for counter in _counters(keys):
+        _limiter().clear(*counter)
 
 
 def reset() -> None:

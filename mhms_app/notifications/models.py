@@ -38,6 +38,7 @@ class OutboxMessage(SQLModel, table=True):
             sqlite_where=text("state IN ('waiting', 'sending')"),
         ),
         Index("ix_outbox_message_state", "state", "id"),
+        Index("ix_outbox_message_sent_at", "sent_at"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -50,5 +51,5 @@ class OutboxMessage(SQLModel, table=True):
     attempts: int = 0
     next_attempt_at: datetime = Field(sa_type=UTCDateTime)
     last_error: str = Field(default="", max_length=200)
-    created_at: datetime = Field(sa_type=UTCDateTime)
+    created_at: datetime = Field(sa_type=UTCDateTime, description="since when it waits: written, or sent again")
     sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
