@@ -35,11 +35,15 @@ class Invalid(Exception):
 
 
 def _one_line(value: Any) -> Any:
-    """Make text fit for a header: line breaks, controls and direction overrides become one space."""
+    """Make text fit for a header.
+
+    Line breaks, controls and direction overrides become one space. So does the inside of ``=?``, the start of an
+    encoded word (RFC 2047, section 2), which the email package would decode, line breaks and all.
+    """
     if not isinstance(value, str):
         return value
     kept = (" " if c in BIDI_CONTROLS or unicodedata.category(c) in UNPRINTABLE else c for c in value)
-    return " ".join("".join(kept).split())
+    return " ".join("".join(kept).replace("=?", "= ?").split())
 
 
 def _known_zone(value: str) -> str:
@@ -62,8 +66,8 @@ def _in_utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-Line = Annotated[str, BeforeValidator(_one_line), StringConstraints(min_length=1, max_length=200)]
-LineOrEmpty = Annotated[str, BeforeValidator(_one_line), StringConstraints(max_length=200)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200), BeforeValidator(_one_line)]
+LineOrEmpty = Annotated[str, StringConstraints(max_length=200), BeforeValidator(_one_line)]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_known_zone)]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=128), AfterValidator(_printable)]
