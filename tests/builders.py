@@ -71,6 +71,7 @@ def doctor(
             user_id=key(user(session, role=Role.DOCTOR, name=name)),
             department_id=key(within),
             title="Consultant",
+            title_key="consultant",
             approved_at=clock.now() if approved else None,
         ),
     )

@@ -33,6 +33,7 @@ class Doctor(SQLModel, table=True):
     user_id: int = Field(foreign_key="user_account.id", unique=True)
     department_id: int = Field(foreign_key="department.id")
     title: str = Field(default="", max_length=80, description="such as Consultant cardiologist")
+    title_key: str = Field(default="", max_length=80, description="case-folded title, for searching")
     bio: str = Field(default="", max_length=600)
     languages: str = Field(default="", max_length=120)
     approved_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
