@@ -21,6 +21,10 @@ class Delivery(StrEnum):
     DEAD = "dead"
 
 
+# Spelled out, not bound: only then may either engine use the index on unfinished messages.
+UNFINISHED = text("state IN ('waiting', 'sending')")
+
+
 class OutboxMessage(SQLModel, table=True):
     """One message for one recipient, sent at least once and received once (by its key).
 
@@ -31,12 +35,7 @@ class OutboxMessage(SQLModel, table=True):
     __tablename__ = "outbox_message"
     __table_args__ = (
         CheckConstraint("state IN ('waiting', 'sending', 'sent', 'dead')", name="state_known"),
-        Index(
-            "ix_outbox_message_due",
-            "next_attempt_at",
-            postgresql_where=text("state IN ('waiting', 'sending')"),
-            sqlite_where=text("state IN ('waiting', 'sending')"),
-        ),
+        Index("ix_outbox_message_due", "next_attempt_at", postgresql_where=UNFINISHED, sqlite_where=UNFINISHED),
         Index("ix_outbox_message_state", "state", "id"),
         Index("ix_outbox_message_sent_at", "sent_at"),
     )
