@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -22,6 +22,8 @@ from mhms_app.directory import rules
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.errors import ClinicError, Invalid, LoginRequired, NotAllowed, NotFound
 from mhms_app.notifications import service as notifications
+
+Rows: TypeAlias = Select[*tuple[Any, ...]]
 
 
 class DepartmentInUse(ClinicError):
@@ -409,7 +411,7 @@ def assign_role(
     return accounts.get_user(session, actor, user_id=user_id)
 
 
-def doctors() -> Select[*tuple[Any, ...]]:
+def doctors() -> Rows:
     """The columns of a ``DoctorRow``, of every doctor."""
     return (
         select(
@@ -424,12 +426,13 @@ def doctors() -> Select[*tuple[Any, ...]]:
             col(Department.location),
             col(Doctor.approved_at).is_not(None),
         )
+        .select_from(Doctor)
         .join(User, col(User.id) == col(Doctor.user_id))
         .join(Department, col(Department.id) == col(Doctor.department_id))
     )
 
 
-def visible_doctors(*, search: str = "", department_id: int | None = None) -> Select[*tuple[Any, ...]]:
+def visible_doctors(*, search: str = "", department_id: int | None = None) -> Rows:
     """The columns of a ``DoctorRow``, of the doctors whom patients can find; in no order."""
     wanted = doctors().where(VISIBLE)
     if department_id is not None:
@@ -440,20 +443,20 @@ def visible_doctors(*, search: str = "", department_id: int | None = None) -> Se
     return wanted
 
 
-def count(session: Session, wanted: Select[*tuple[Any, ...]]) -> int:
+def count(session: Session, wanted: Rows) -> int:
     """Count the rows of a statement without reading them."""
-    return session.scalar(wanted.with_only_columns(func.count(), maintain_column_froms=True).order_by(None)) or 0
+    return session.scalar(wanted.with_only_columns(func.count()).order_by(None)) or 0
 
 
-def _rows(session: Session, wanted: Select[*tuple[Any, ...]]) -> tuple[DoctorRow, ...]:
+def _rows(session: Session, wanted: Rows) -> tuple[DoctorRow, ...]:
     return tuple(DoctorRow(*row) for row in session.execute(wanted))
 
 
-def _find(session: Session, wanted: Select[*tuple[Any, ...]]) -> DoctorRow | None:
+def _find(session: Session, wanted: Rows) -> DoctorRow | None:
     return next(iter(_rows(session, wanted)), None)
 
 
-def _get(session: Session, wanted: Select[*tuple[Any, ...]]) -> DoctorRow:
+def _get(session: Session, wanted: Rows) -> DoctorRow:
     doctor = _find(session, wanted)
     if doctor is None:
         raise NotFound
@@ -462,8 +465,8 @@ def _get(session: Session, wanted: Select[*tuple[Any, ...]]) -> DoctorRow:
 
 def _visible_by_department(session: Session) -> dict[int, int]:
     """How many doctors patients can find, by department."""
-    wanted = visible_doctors().with_only_columns(col(Doctor.department_id), func.count(), maintain_column_froms=True)
-    return dict(session.execute(wanted.group_by(col(Doctor.department_id))).tuples().all())
+    wanted = visible_doctors().with_only_columns(col(Doctor.department_id), func.count())
+    return dict(session.execute(wanted.group_by(col(Doctor.department_id))).all())
 
 
 def _add_doctor(session: Session, user: User, department: Department, *, approved: bool) -> None:
