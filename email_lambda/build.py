@@ -1,7 +1,7 @@
 """Build .build/email_lambda.zip, the file that serverless.yml deploys.
 
-The dependencies are wheels for the Lambda's own platform, whatever machine this runs on. The same
-sources and pins give the same bytes.
+The dependencies are wheels for the Lambda's own platform, whatever machine this runs on. Files are
+sorted and carry no date, so an unchanged build is not deployed again.
 """
 
 import shutil

@@ -96,9 +96,13 @@ def test_smtp_delivers_the_message_as_rendered(smtp, inbox, mail):
     smtp.send(mail, key_hash("k"))
     (envelope,) = inbox.envelopes
     assert (envelope.mail_from, envelope.rcpt_tos) == ("no-reply@linden.example", ["jana@example.org"])
-    received = email.message_from_bytes(envelope.content, policy=email.policy.default)
+    received, rendered = (
+        email.message_from_bytes(raw, policy=email.policy.default) for raw in (envelope.content, bytes(mail))
+    )
     assert received["To"].addresses[0].display_name == "Jörg Müller"
-    assert received.get_body(("plain",)).get_content() == mail.get_body(("plain",)).get_content()
+    assert [part.get_payload(decode=True) for part in received.walk()] == [
+        part.get_payload(decode=True) for part in rendered.walk()
+    ]
 
 
 @pytest.mark.parametrize(
