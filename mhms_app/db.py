@@ -147,6 +147,13 @@ def transaction(*, read_only: bool = False) -> Iterator[Session]:
     tell(announced)
 
 
+@contextmanager
+def at_once() -> Iterator[Connection]:
+    """A connection on which each statement is its own transaction, for the one that is hot enough to need it."""
+    with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        yield connection
+
+
 def announce(session: OrmSession, fact: object) -> None:
     """Tell every listener about ``fact`` once this transaction is committed."""
     session.info.setdefault(_ANNOUNCED, []).append(fact)

@@ -49,6 +49,19 @@ async def call(state: Any, service: Callable[Concatenate[Session, Actor | None, 
     return await _hop(state, service, args, kwargs, read_only=False)
 
 
+async def call_at_once(
+    state: Any,
+    statement: Callable[Concatenate[str, P], T | None],
+    service: Callable[Concatenate[Session, Actor | None, P], T],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Try a guarded statement that authorises by the session token itself; if it declines, ``call`` the service."""
+    token = session_token(state)
+    done = await _in_thread(lambda: statement(token, *args, **kwargs))
+    return done if done is not None else await call(state, service, *args, **kwargs)
+
+
 async def read(state: Any, service: Callable[Concatenate[Session, Actor | None, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a service function that only reads; on SQLite it then waits for no writer."""
     return await _hop(state, service, args, kwargs, read_only=True)

@@ -1,0 +1,360 @@
+"""Seeing what is booked: as the patient, as the doctor, as an administrator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col
+
+from mhms_app import db
+from mhms_app.accounts.models import Patient, User
+from mhms_app.accounts.rules import search_key
+from mhms_app.actor import Actor, Role, require_role
+from mhms_app.audit import service as audit
+from mhms_app.availability.models import Slot, SlotState
+from mhms_app.booking.models import Appointment, Status
+from mhms_app.booking.service import ACTIVE
+from mhms_app.db import Page
+from mhms_app.directory import service as directory
+from mhms_app.directory.models import Department, Doctor
+from mhms_app.errors import NotFound
+from mhms_app.settings import settings
+
+_Person, _Practitioner = aliased(User), aliased(User)
+
+
+@dataclass(frozen=True, slots=True)
+class AppointmentRow:
+    """An appointment as its patient sees it."""
+
+    id: int
+    reference: str
+    doctor_id: int
+    doctor: str
+    title: str
+    department: str
+    location: str
+    starts_at: datetime
+    ends_at: datetime
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRow:
+    """An appointment as its doctor sees it."""
+
+    id: int
+    reference: str
+    patient: str
+    reason: str
+    starts_at: datetime
+    ends_at: datetime
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class BookingRow:
+    """An appointment as an administrator sees it."""
+
+    id: int
+    reference: str
+    patient: str
+    email: str
+    doctor: str
+    department: str
+    starts_at: datetime
+    ends_at: datetime
+    status: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which bookings an administrator wants to see; None and ``""`` leave a question open.
+
+    Attributes:
+        search: looked for in the patient's name and address and in the reference.
+        first, last: clinic days, both included.
+    """
+
+    search: str = ""
+    doctor_id: int | None = None
+    department_id: int | None = None
+    status: str = ""
+    first: date | None = None
+    last: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Week:
+    """How much of a past week's published time was used."""
+
+    monday: date
+    booked: int
+    published: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The numbers of an administrator's first page."""
+
+    booked_today: int
+    booked_same_day_last_week: int
+    free_next_week: int
+    published_next_week: int
+    no_shows: int
+    seen_or_missed: int
+    pending_doctors: int
+    weeks: tuple[Week, ...]
+
+
+def upcoming(session: Session, actor: Actor | None) -> tuple[AppointmentRow, ...]:
+    """The acting patient's appointments that are not over, soonest first."""
+    wanted = _of_patient(actor).where(col(Appointment.status).in_(ACTIVE), col(Appointment.ends_at) > db.clock.now())
+    return _appointment_rows(session, wanted.order_by(col(Appointment.starts_at)))
+
+
+def past(session: Session, actor: Actor | None, *, page: int = 1, size: int = 10) -> Page[AppointmentRow]:
+    """The acting patient's appointments that are over or cancelled, latest first."""
+    wanted = _of_patient(actor).where(
+        or_(col(Appointment.status).not_in(ACTIVE), col(Appointment.ends_at) <= db.clock.now())
+    )
+    total = directory.count(session, wanted)
+    ordered = wanted.order_by(col(Appointment.starts_at).desc(), col(Appointment.id).desc())
+    return Page(_appointment_rows(session, ordered.offset((page - 1) * size).limit(size)), total)
+
+
+def appointment(session: Session, actor: Actor | None, *, reference: str) -> AppointmentRow:
+    """One appointment of the acting patient.
+
+    Raises:
+        NotFound: there is none with this reference, or it is somebody else's.
+    """
+    found = _appointment_rows(session, _of_patient(actor).where(col(Appointment.reference) == reference))
+    if not found:
+        raise NotFound
+    return found[0]
+
+
+def _of_patient(actor: Actor | None) -> Select[*tuple[Any, ...]]:
+    patient = require_role(actor, Role.PATIENT)
+    return (
+        select(
+            col(Appointment.id),
+            col(Appointment.reference),
+            col(Appointment.doctor_id),
+            col(User.full_name),
+            col(Doctor.title),
+            col(Department.name),
+            col(Department.location),
+            col(Appointment.starts_at),
+            col(Appointment.ends_at),
+            col(Appointment.status),
+            col(Appointment.reason),
+        )
+        .join(Doctor, col(Doctor.id) == col(Appointment.doctor_id))
+        .join(User, col(User.id) == col(Doctor.user_id))
+        .join(Department, col(Department.id) == col(Appointment.department_id))
+        .where(col(Appointment.patient_id) == patient.patient_id)
+    )
+
+
+def _appointment_rows(session: Session, wanted: Select[*tuple[Any, ...]]) -> tuple[AppointmentRow, ...]:
+    return tuple(AppointmentRow(*row) for row in session.execute(wanted))
+
+
+def visits(session: Session, actor: Actor | None, *, first: datetime, last: datetime) -> tuple[VisitRow, ...]:
+    """The acting doctor's appointments that start in ``[first, last)``, by time; cancelled ones left out."""
+    return _visit_rows(
+        session,
+        _of_doctor(session, actor)
+        .where(col(Appointment.starts_at) >= first, col(Appointment.starts_at) < last)
+        .order_by(col(Appointment.starts_at)),
+    )
+
+
+def upcoming_visits(
+    session: Session, actor: Actor | None, *, after: datetime, page: int = 1, size: int = 20
+) -> Page[VisitRow]:
+    """The acting doctor's appointments from ``after`` on, by time, a page at a time."""
+    wanted = _of_doctor(session, actor).where(col(Appointment.starts_at) >= after)
+    total = directory.count(session, wanted)
+    ordered = wanted.order_by(col(Appointment.starts_at), col(Appointment.id))
+    return Page(_visit_rows(session, ordered.offset((page - 1) * size).limit(size)), total)
+
+
+def _of_doctor(session: Session, actor: Actor | None) -> Select[*tuple[Any, ...]]:
+    doctor = directory.require_doctor(session, actor)
+    return (
+        select(
+            col(Appointment.id),
+            col(Appointment.reference),
+            col(User.full_name),
+            col(Appointment.reason),
+            col(Appointment.starts_at),
+            col(Appointment.ends_at),
+            col(Appointment.status),
+        )
+        .join(Patient, col(Patient.id) == col(Appointment.patient_id))
+        .join(User, col(User.id) == col(Patient.user_id))
+        .where(col(Appointment.doctor_id) == doctor.id, col(Appointment.status) != Status.CANCELLED.value)
+    )
+
+
+def _visit_rows(session: Session, wanted: Select[*tuple[Any, ...]]) -> tuple[VisitRow, ...]:
+    return tuple(VisitRow(*row) for row in session.execute(wanted))
+
+
+def list_bookings(
+    session: Session, actor: Actor | None, *, wanted: Filter, page: int = 1, size: int = 25
+) -> Page[BookingRow]:
+    """The clinic's bookings for an administrator, latest start first, a page at a time."""
+    require_role(actor, Role.ADMIN)
+    bookings = _bookings(wanted)
+    total = directory.count(session, bookings)
+    return Page(_booking_rows(session, bookings.offset((page - 1) * size).limit(size)), total)
+
+
+def latest_bookings(session: Session, actor: Actor | None, *, limit: int = 8) -> tuple[BookingRow, ...]:
+    """What was booked last, for an administrator."""
+    require_role(actor, Role.ADMIN)
+    newest = _bookings(Filter()).order_by(None).order_by(col(Appointment.created_at).desc(), col(Appointment.id).desc())
+    return _booking_rows(session, newest.limit(limit))
+
+
+def export_bookings(
+    session: Session, actor: Actor | None, *, wanted: Filter, after_id: int = 0, size: int = 1000
+) -> tuple[BookingRow, ...]:
+    """The next rows of an export, in the order of their keys: call again with the last key until it is empty."""
+    admin = require_role(actor, Role.ADMIN)
+    if not after_id:
+        audit.record(session, actor_id=admin.user_id, action="appointment.export", object_type="appointment")
+    following = _bookings(wanted).where(col(Appointment.id) > after_id)
+    return _booking_rows(session, following.order_by(None).order_by(col(Appointment.id)).limit(size))
+
+
+def _bookings(wanted: Filter) -> Select[*tuple[Any, ...]]:
+    found = (
+        select(
+            col(Appointment.id),
+            col(Appointment.reference),
+            col(_Person.full_name),
+            col(_Person.email),
+            col(_Practitioner.full_name),
+            col(Department.name),
+            col(Appointment.starts_at),
+            col(Appointment.ends_at),
+            col(Appointment.status),
+            col(Appointment.created_at),
+        )
+        .join(Patient, col(Patient.id) == col(Appointment.patient_id))
+        .join(_Person, col(_Person.id) == col(Patient.user_id))
+        .join(Doctor, col(Doctor.id) == col(Appointment.doctor_id))
+        .join(_Practitioner, col(_Practitioner.id) == col(Doctor.user_id))
+        .join(Department, col(Department.id) == col(Appointment.department_id))
+    )
+    return found.where(*_conditions(wanted)).order_by(col(Appointment.starts_at).desc(), col(Appointment.id).desc())
+
+
+def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
+    """What a filter asks for; days are the clinic's own."""
+    conditions: list[ColumnElement[bool]] = []
+    if key := search_key(wanted.search):
+        conditions.append(
+            or_(
+                col(_Person.name_key).contains(key, autoescape=True),
+                col(_Person.email_key).contains(key, autoescape=True),
+                col(Appointment.reference) == key.upper(),
+            )
+        )
+    if wanted.doctor_id is not None:
+        conditions.append(col(Appointment.doctor_id) == wanted.doctor_id)
+    if wanted.department_id is not None:
+        conditions.append(col(Appointment.department_id) == wanted.department_id)
+    if wanted.status:
+        conditions.append(col(Appointment.status) == wanted.status)
+    if wanted.first is not None:
+        conditions.append(col(Appointment.starts_at) >= _midnight(wanted.first))
+    if wanted.last is not None:
+        conditions.append(col(Appointment.starts_at) < _midnight(wanted.last + timedelta(days=1)))
+    return conditions
+
+
+def _midnight(day: date) -> datetime:
+    """The instant at which a clinic day begins."""
+    return datetime.combine(day, time(), tzinfo=settings().zone)
+
+
+def _booking_rows(session: Session, wanted: Select[*tuple[Any, ...]]) -> tuple[BookingRow, ...]:
+    return tuple(BookingRow(*row) for row in session.execute(wanted))
+
+
+def overview(session: Session, actor: Actor | None) -> Overview:
+    """The numbers of an administrator's first page, as of now."""
+    require_role(actor, Role.ADMIN)
+    now = db.clock.now()
+    today = now.astimezone(settings().zone).date()
+    tomorrow, next_week, month_ago = (
+        _midnight(today + timedelta(days=1)),
+        now + timedelta(days=7),
+        now - timedelta(days=30),
+    )
+    outcome = _count_by_status(session, month_ago, now)
+    open_slots, published = _slot_use(session, now, next_week)
+    monday = today - timedelta(days=today.weekday())
+    mondays = [monday - timedelta(weeks=weeks) for weeks in range(8, 0, -1)]
+    return Overview(
+        booked_today=_count_booked(session, _midnight(today), tomorrow),
+        booked_same_day_last_week=_count_booked(
+            session, _midnight(today - timedelta(days=7)), _midnight(today - timedelta(days=6))
+        ),
+        free_next_week=open_slots,
+        published_next_week=published,
+        no_shows=outcome.get(Status.NO_SHOW.value, 0),
+        seen_or_missed=sum(outcome.get(s.value, 0) for s in (Status.NO_SHOW, Status.COMPLETED)),
+        pending_doctors=len(directory.list_pending_doctors(session, actor)),
+        weeks=tuple(_week(session, day) for day in mondays),
+    )
+
+
+def _count_booked(session: Session, first: datetime, last: datetime) -> int:
+    return sum(
+        number for status, number in _count_by_status(session, first, last).items() if status != Status.CANCELLED.value
+    )
+
+
+def _count_by_status(session: Session, first: datetime, last: datetime) -> dict[str, int]:
+    found = session.execute(
+        select(col(Appointment.status), func.count())
+        .where(col(Appointment.starts_at) >= first, col(Appointment.starts_at) < last)
+        .group_by(col(Appointment.status))
+    )
+    return dict(found.tuples().all())
+
+
+def _slot_use(session: Session, first: datetime, last: datetime) -> tuple[int, int]:
+    """How many slots that start in ``[first, last)`` are open, and how many were published."""
+    counts = dict(
+        session.execute(
+            select(col(Slot.state), func.count())
+            .where(
+                col(Slot.starts_at) >= first,
+                col(Slot.starts_at) < last,
+                col(Slot.state) != SlotState.WITHDRAWN.value,
+            )
+            .group_by(col(Slot.state))
+        )
+        .tuples()
+        .all()
+    )
+    return counts.get(SlotState.OPEN.value, 0), sum(counts.values())
+
+
+def _week(session: Session, monday: date) -> Week:
+    still_open, published = _slot_use(session, _midnight(monday), _midnight(monday + timedelta(days=7)))
+    return Week(monday, booked=published - still_open, published=published)

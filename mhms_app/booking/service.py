@@ -1,0 +1,235 @@
+"""Booking a slot.
+
+It is tried first as one guarded statement (``statement.book_at_once``); where that changes nothing,
+``book`` looks again under a lock and lets ``rules`` say why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col
+
+from mhms_app import db
+from mhms_app.accounts.models import Patient, User
+from mhms_app.actor import Actor, Role, require_role
+from mhms_app.audit import service as audit
+from mhms_app.availability import service as availability
+from mhms_app.availability.models import Slot, SlotState
+from mhms_app.availability.service import SlotsChanged
+from mhms_app.booking import rules
+from mhms_app.booking.models import Appointment, Status
+from mhms_app.booking.rules import PatientBusy, PatientView, Policy, SlotTaken, SlotView
+from mhms_app.directory import service as directory
+from mhms_app.directory.models import Department, Doctor
+from mhms_app.errors import NotAllowed, NotFound
+from mhms_app.notifications import service as notifications
+from mhms_app.settings import settings
+
+POLICY = Policy()
+ACTIVE = (Status.BOOKED.value, Status.CHECKED_IN.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What a booking came to.
+
+    Attributes:
+        repeated: the same request had been made before; this is its appointment.
+    """
+
+    id: int
+    reference: str
+    slot_id: int
+    doctor_id: int
+    starts_at: datetime
+    ends_at: datetime
+    repeated: bool
+
+
+def book(session: Session, actor: Actor | None, *, slot_id: int, reason: str, key: str) -> Booked:
+    """Book a slot for the acting patient; the same key returns the same booking.
+
+    Raises:
+        SlotTaken, SlotWithdrawn, SlotPast, DoctorUnavailable, PatientBusy, TooManyAppointments: as
+            ``rules.why_not_bookable`` decides.
+        Invalid: the reason is too long.
+        NotFound: there is no such slot.
+    """
+    patient, patient_id = _require_patient(actor)
+    reason = rules.tidy_reason(reason)
+    _lock(session, select(col(Patient.id)).where(col(Patient.id) == patient_id).with_for_update())
+    if earlier := _find_by_key(session, patient_id, key):
+        return earlier
+    slot = _slot_under_lock(session, slot_id)
+    refusal = rules.why_not_bookable(
+        SlotView(slot.state, slot.starts_at, slot.ends_at, slot.doctor_visible),
+        PatientView(_active_times(session, patient_id)),
+        now=db.clock.now(),
+        policy=POLICY,
+    )
+    if isinstance(refusal, SlotTaken):
+        raise _with_next_free(session, slot)
+    if refusal:
+        raise refusal
+    try:
+        with session.begin_nested():
+            return _take(session, patient, patient_id, slot, reason=reason, key=key)
+    except IntegrityError as error:
+        raise _translate(session, error, slot) from None
+
+
+def _require_patient(actor: Actor | None) -> tuple[Actor, int]:
+    patient = require_role(actor, Role.PATIENT)
+    if patient.patient_id is None:
+        raise NotAllowed
+    return patient, patient.patient_id
+
+
+@dataclass(frozen=True, slots=True)
+class _SlotFacts:
+    """A slot with what booking needs to know of its doctor."""
+
+    id: int
+    state: str
+    starts_at: datetime
+    ends_at: datetime
+    doctor_id: int
+    doctor: str
+    department_id: int
+    department: str
+    location: str
+    doctor_visible: bool
+
+
+def _lock(session: Session, statement: Select[Any]) -> None:
+    """Take row locks; the constraints hold without them, but then the refusals come later."""
+    session.execute(statement)
+
+
+def _slot_under_lock(session: Session, slot_id: int) -> _SlotFacts:
+    _lock(session, select(col(Slot.id)).where(col(Slot.id) == slot_id).with_for_update())
+    found = session.execute(
+        select(
+            col(Slot.id),
+            col(Slot.state),
+            col(Slot.starts_at),
+            col(Slot.ends_at),
+            col(Slot.doctor_id),
+            col(User.full_name),
+            col(Department.id),
+            col(Department.name),
+            col(Department.location),
+            directory.VISIBLE,
+        )
+        .join(Doctor, col(Doctor.id) == col(Slot.doctor_id))
+        .join(User, col(User.id) == col(Doctor.user_id))
+        .join(Department, col(Department.id) == col(Doctor.department_id))
+        .where(col(Slot.id) == slot_id)
+    ).first()
+    if found is None:
+        raise NotFound
+    return _SlotFacts(*found)
+
+
+def _active_times(session: Session, patient_id: int) -> tuple[tuple[datetime, datetime], ...]:
+    found = session.execute(
+        select(col(Appointment.starts_at), col(Appointment.ends_at)).where(
+            col(Appointment.patient_id) == patient_id,
+            col(Appointment.status).in_(ACTIVE),
+            col(Appointment.ends_at) > db.clock.now(),
+        )
+    )
+    return tuple((starts_at, ends_at) for starts_at, ends_at in found)
+
+
+def _take(session: Session, patient: Actor, patient_id: int, slot: _SlotFacts, *, reason: str, key: str) -> Booked:
+    """Swap the slot's state and write appointment, message and audit entry with it."""
+    swapped = session.execute(
+        update(Slot)
+        .where(col(Slot.id) == slot.id, col(Slot.state) == SlotState.OPEN.value)
+        .values(state=SlotState.BOOKED.value)
+        .execution_options(synchronize_session=False)
+    )
+    if swapped.rowcount != 1:  # type: ignore[attr-defined]
+        raise _with_next_free(session, slot)
+    appointment = Appointment(
+        reference=rules.new_reference(),
+        slot_id=slot.id,
+        patient_id=patient_id,
+        doctor_id=slot.doctor_id,
+        department_id=slot.department_id,
+        starts_at=slot.starts_at,
+        ends_at=slot.ends_at,
+        reason=reason,
+        idempotency_key=key,
+        created_at=db.clock.now(),
+    )
+    session.add(appointment)
+    session.flush()
+    notifications.enqueue(
+        session,
+        notifications.booking_confirmation(
+            reference=appointment.reference,
+            email=patient.email,
+            name=patient.name,
+            doctor=slot.doctor,
+            department=slot.department,
+            location=slot.location,
+            starts_at=slot.starts_at,
+            ends_at=slot.ends_at,
+        ),
+    )
+    audit.record(
+        session,
+        actor_id=patient.user_id,
+        action="appointment.book",
+        object_type="appointment",
+        object_id=appointment.id,
+    )
+    db.announce(session, SlotsChanged(slot.doctor_id, gone=(slot.id,), came=False))
+    session.flush()
+    return _booked(appointment, repeated=False)
+
+
+def _translate(session: Session, error: IntegrityError, slot: _SlotFacts) -> Exception:
+    """Name what a constraint refused, in the words of the rule that it guards."""
+    match db.violated(error):
+        case "uq_appointment_slot_active":
+            return _with_next_free(session, slot)
+        case "appointment_patient_no_overlap":
+            return PatientBusy()
+        case _:
+            return error
+
+
+def _with_next_free(session: Session, slot: _SlotFacts) -> SlotTaken:
+    """The refusal of a taken slot, with the doctor's next free time from there on."""
+    taken = _clock_time(slot.starts_at)
+    following = availability.next_free(session, None, doctor_id=slot.doctor_id, after=slot.starts_at)
+    if following is None:
+        return SlotTaken(f"{taken} has just been taken. This doctor has no later free slot.")
+    local, here = following.starts_at.astimezone(settings().zone), slot.starts_at.astimezone(settings().zone)
+    day = "" if local.date() == here.date() else f"{local:%a} {local.day} {local:%b}, "
+    return SlotTaken(f"{taken} has just been taken. The next free slot with this doctor is {day}{local:%H:%M}.")
+
+
+def _clock_time(instant: datetime) -> str:
+    return f"{instant.astimezone(settings().zone):%H:%M}"
+
+
+def _find_by_key(session: Session, patient_id: int, key: str) -> Booked | None:
+    found = session.scalars(
+        select(Appointment).where(col(Appointment.patient_id) == patient_id, col(Appointment.idempotency_key) == key)
+    ).first()
+    return _booked(found, repeated=True) if found else None
+
+
+def _booked(row: Appointment, *, repeated: bool) -> Booked:
+    if row.id is None:
+        raise RuntimeError("the appointment is not stored yet")
+    return Booked(row.id, row.reference, row.slot_id, row.doctor_id, row.starts_at, row.ends_at, repeated)

@@ -1,0 +1,121 @@
+"""Booking as one guarded statement: the whole use case in one round trip to PostgreSQL.
+
+Every condition of ``rules.why_not_bookable`` stands in the statement, together with the session that the
+person acts in. When all of them hold it swaps the slot's state and writes appointment, message and audit
+entry; when any of them does not, it changes nothing and says nothing, and ``service.book`` finds out why.
+A property test holds the two to the same answer, and another the two messages to the same content.
+"""
+
+from __future__ import annotations
+
+import json
+
+from psycopg.errors import IntegrityError
+from sqlalchemy.exc import IntegrityError as WrappedIntegrityError
+
+from mhms_app import db
+from mhms_app.accounts.service import hash_token
+from mhms_app.availability.service import SlotsChanged
+from mhms_app.booking import rules
+from mhms_app.booking.service import POLICY, Booked
+from mhms_app.notifications import service as notifications
+from mhms_app.notifications.service import OutboxChanged
+
+_BOOK = """
+WITH person AS (
+    SELECT p.id AS patient_id, u.id AS user_id, u.email, u.full_name
+    FROM login_session l
+    JOIN user_account u ON u.id = l.user_id
+    JOIN patient p ON p.user_id = u.id
+    WHERE l.token_hash = %(token_hash)s AND l.revoked_at IS NULL
+      AND l.idle_until > %(now)s AND l.expires_at > %(now)s
+      AND u.active AND u.role = 'patient'
+), wanted AS (
+    SELECT s.id AS slot_id, s.doctor_id, s.starts_at, s.ends_at,
+           d.department_id, u.full_name AS doctor, dep.name AS department, dep.location
+    FROM slot s
+    JOIN doctor d ON d.id = s.doctor_id
+    JOIN user_account u ON u.id = d.user_id
+    JOIN department dep ON dep.id = d.department_id
+    WHERE s.id = %(slot_id)s AND s.state = 'open' AND s.starts_at > %(now)s
+      AND d.approved_at IS NOT NULL AND u.active AND u.role = 'doctor' AND dep.active
+), allowed AS (
+    SELECT * FROM person, wanted
+    WHERE NOT EXISTS (
+        SELECT FROM appointment a
+        WHERE a.patient_id = person.patient_id AND a.idempotency_key = %(key)s
+    ) AND NOT EXISTS (
+        SELECT FROM appointment a
+        WHERE a.patient_id = person.patient_id AND a.status IN ('booked', 'checked_in')
+          AND a.starts_at < wanted.ends_at AND a.ends_at > wanted.starts_at
+    ) AND (
+        SELECT count(*) FROM appointment a
+        WHERE a.patient_id = person.patient_id AND a.status IN ('booked', 'checked_in') AND a.ends_at > %(now)s
+    ) < %(most_active)s
+), taken AS (
+    UPDATE slot SET state = 'booked' FROM allowed
+    WHERE slot.id = allowed.slot_id AND slot.state = 'open'
+    RETURNING allowed.*
+), booked AS (
+    INSERT INTO appointment (reference, slot_id, patient_id, doctor_id, department_id, starts_at, ends_at, status,
+                             reason, idempotency_key, sequence, created_at, cancel_reason)
+    SELECT %(reference)s, slot_id, patient_id, doctor_id, department_id, starts_at, ends_at, 'booked',
+           %(reason)s, %(key)s, 0, %(now)s, ''
+    FROM taken
+    RETURNING id
+), promised AS (
+    INSERT INTO outbox_message (kind, recipient_email, recipient_name, payload, idempotency_key, state, attempts,
+                                next_attempt_at, last_error, created_at)
+    SELECT 'BOOKING_CONFIRMATION', email, full_name,
+           (%(payload)s::jsonb || jsonb_build_object(
+               'starts_at', to_char(starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'),
+               'ends_at', to_char(ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'),
+               'doctor', doctor, 'department', department, 'location', location))::json,
+           %(message_key)s, 'waiting', 0, %(now)s, '', %(now)s
+    FROM taken
+), noted AS (
+    INSERT INTO audit_entry (at, actor_id, action, object_type, object_id, detail)
+    SELECT %(now)s, user_id, 'appointment.book', 'appointment', booked.id, '' FROM taken, booked
+)
+SELECT booked.id, doctor_id, starts_at, ends_at FROM taken, booked
+"""
+
+
+def book_at_once(token: str, *, slot_id: int, reason: str, key: str) -> Booked | None:
+    """Book a slot for the patient behind a session token, in one statement that commits itself.
+
+    Returns:
+        The booking, or None when a guard did not hold or the database is not PostgreSQL: nothing was
+        changed then, and ``service.book`` says why.
+
+    Raises:
+        Invalid: the reason is too long.
+    """
+    if not token or db.engine().dialect.name != "postgresql":
+        return None
+    reason = rules.tidy_reason(reason)
+    now, reference = db.clock.now(), rules.new_reference()
+    message = notifications.booking_confirmation(
+        reference=reference, email="", name="", doctor="", department="", location="", starts_at=now, ends_at=now
+    )
+    values = {
+        "token_hash": hash_token(token),
+        "slot_id": slot_id,
+        "reason": reason,
+        "key": key,
+        "now": now,
+        "reference": reference,
+        "most_active": POLICY.most_active,
+        "payload": json.dumps(message.data),
+        "message_key": message.key,
+    }
+    try:
+        with db.at_once() as connection:
+            found = connection.exec_driver_sql(_BOOK, values).first()
+    except (IntegrityError, WrappedIntegrityError):
+        return None
+    if found is None:
+        return None
+    appointment_id, doctor_id, starts_at, ends_at = found
+    db.tell((SlotsChanged(doctor_id, gone=(slot_id,), came=False), OutboxChanged()))
+    return Booked(appointment_id, reference, slot_id, doctor_id, starts_at, ends_at, repeated=False)

@@ -1,0 +1,135 @@
+"""A committed change reaches every open screen of this worker.
+
+Services announce what they changed; after the commit the hub hears of it (in the committing thread), collects
+what arrives within a moment, and tells each tab that watches the doctor concerned. A tab is told what
+changed, so that it can take a slot off its screen without asking the database: a thousand viewers of one
+doctor cost no query. Nothing here can be called from a browser: tabs are told through ``app.modify_state``,
+not through an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import reflex as rx
+
+from mhms_app import db
+from mhms_app.availability.service import SlotsChanged
+
+log = logging.getLogger(__name__)
+
+EVERY_DOCTOR = 0
+_COLLECT_SECONDS = 0.1
+_FAREWELL_SECONDS = 2.5
+
+
+class LiveScreen(Protocol):
+    """A State that wants to hear of changes. The underscore keeps browsers from calling it."""
+
+    async def _on_slots_changed(self, change: SlotsChanged) -> None:
+        """Show a change: ``gone`` slots were taken or withdrawn, ``came`` says that new ones were published."""
+
+    def _forget_gone(self) -> None:
+        """Remove what was shown as taken for a moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tab:
+    """One open tab and the State in it that watches."""
+
+    client_token: str
+    screen: type[Any]
+
+
+@dataclass(slots=True)
+class Hub:
+    """Who watches what, in this worker."""
+
+    _watchers: dict[int, set[_Tab]] = field(default_factory=lambda: defaultdict(set))
+    _watched: dict[_Tab, int] = field(default_factory=dict)
+
+    def watch(self, screen: Any, doctor_id: int) -> None:
+        """Tell this tab of changes to a doctor's slots (``EVERY_DOCTOR``: to anybody's) from now on.
+
+        A tab's State watches one doctor at a time.
+        """
+        tab = _Tab(screen.router.session.client_token, type(screen))
+        self._forget(tab)
+        self._watched[tab] = doctor_id
+        self._watchers[doctor_id].add(tab)
+
+    def _forget(self, tab: _Tab) -> None:
+        doctor_id = self._watched.pop(tab, None)
+        if doctor_id is not None:
+            self._watchers[doctor_id].discard(tab)
+            if not self._watchers[doctor_id]:
+                del self._watchers[doctor_id]
+
+    async def run(self, app: rx.App) -> None:
+        """The lifespan task: hear of changes and pass them on until the worker ends."""
+        loop, changes = asyncio.get_running_loop(), asyncio.Queue[SlotsChanged]()
+
+        def hear(fact: object) -> None:
+            if isinstance(fact, SlotsChanged):
+                loop.call_soon_threadsafe(changes.put_nowait, fact)
+
+        stop = db.listen(hear)
+        try:
+            while True:
+                collected = [await changes.get()]
+                await asyncio.sleep(_COLLECT_SECONDS)
+                while not changes.empty():
+                    collected.append(changes.get_nowait())
+                for change in _merged(collected):
+                    await self._tell(app, change)
+        finally:
+            stop()
+
+    async def _tell(self, app: rx.App, change: SlotsChanged) -> None:
+        """Pass one change on to every tab that watches; a tab that is closed is forgotten."""
+        connected = app.event_namespace.token_to_sid if app.event_namespace else {}
+        told: list[_Tab] = []
+        for tab in (*self._watchers.get(change.doctor_id, ()), *self._watchers.get(EVERY_DOCTOR, ())):
+            if tab.client_token not in connected:
+                self._forget(tab)
+                continue
+            if await self._with_screen(app, tab, lambda screen: screen._on_slots_changed(change)):
+                told.append(tab)
+        if change.gone and told:
+            asyncio.get_running_loop().call_later(
+                _FAREWELL_SECONDS, lambda: asyncio.ensure_future(self._say_farewell(app, told))
+            )
+
+    async def _say_farewell(self, app: rx.App, tabs: list[_Tab]) -> None:
+        """Let the tabs remove what they showed as taken."""
+        for tab in tabs:
+            await self._with_screen(app, tab, lambda screen: screen._forget_gone())
+
+    async def _with_screen(self, app: rx.App, tab: _Tab, act: Any) -> bool:
+        """Run ``act`` on a tab's State under its lock and send what it changed; one tab's failure is its own."""
+        try:
+            async with app.modify_state(rx.BaseStateToken(ident=tab.client_token, cls=tab.screen)) as state:
+                waiting = act(await state.get_state(tab.screen))
+                if waiting is not None:
+                    await waiting
+        except Exception:
+            log.exception("a live screen could not be told")
+            return False
+        return True
+
+
+def _merged(changes: list[SlotsChanged]) -> list[SlotsChanged]:
+    """One change a doctor from all that were collected."""
+    gone: dict[int, tuple[int, ...]] = {}
+    came: dict[int, bool] = {}
+    for change in changes:
+        gone[change.doctor_id] = gone.get(change.doctor_id, ()) + change.gone
+        came[change.doctor_id] = came.get(change.doctor_id, False) or change.came
+    return [SlotsChanged(doctor_id, gone[doctor_id], came[doctor_id]) for doctor_id in gone]
+
+
+hub = Hub()
