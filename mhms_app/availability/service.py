@@ -262,33 +262,31 @@ def list_slots(
         Invalid: there is no such state.
     """
     require_role(actor, Role.ADMIN)
-    wanted = (
-        select(
-            col(Slot.id),
-            col(Slot.doctor_id),
-            col(User.full_name),
-            col(Department.name),
-            col(Slot.starts_at),
-            col(Slot.ends_at),
-            col(Slot.state),
-        )
+    conditions: list[ColumnElement[bool]] = []
+    if doctor_id is not None:
+        conditions.append(col(Slot.doctor_id) == doctor_id)
+    if department_id is not None:
+        within = select(col(Doctor.id)).where(col(Doctor.department_id) == department_id)
+        conditions.append(col(Slot.doctor_id).in_(within))
+    if state is not None:
+        conditions.append(col(Slot.state) == _known_state(state))
+    if first is not None:
+        conditions.append(col(Slot.starts_at) >= first)
+    if last is not None:
+        conditions.append(col(Slot.starts_at) < last)
+    columns = (Slot.id, Slot.doctor_id, User.full_name, Department.name, Slot.starts_at, Slot.ends_at, Slot.state)
+    rows = session.execute(
+        select(*(col(column) for column in columns))
         .select_from(Slot)
         .join(Doctor, col(Doctor.id) == col(Slot.doctor_id))
         .join(User, col(User.id) == col(Doctor.user_id))
         .join(Department, col(Department.id) == col(Doctor.department_id))
+        .where(*conditions)
+        .order_by(col(Slot.starts_at), col(Slot.id))
+        .offset((page - 1) * size)
+        .limit(size)
     )
-    if doctor_id is not None:
-        wanted = wanted.where(col(Slot.doctor_id) == doctor_id)
-    if department_id is not None:
-        wanted = wanted.where(col(Doctor.department_id) == department_id)
-    if state is not None:
-        wanted = wanted.where(col(Slot.state) == _state(state).value)
-    if first is not None:
-        wanted = wanted.where(col(Slot.starts_at) >= first)
-    if last is not None:
-        wanted = wanted.where(col(Slot.starts_at) < last)
-    rows = session.execute(wanted.order_by(col(Slot.starts_at), col(Slot.id)).offset((page - 1) * size).limit(size))
-    counted = wanted.with_only_columns(literal_column("1")).limit(COUNTED).subquery()
+    counted = select(literal_column("1")).select_from(Slot).where(*conditions).limit(COUNTED).subquery()
     total = session.scalar(select(func.count()).select_from(counted)) or 0
     return Page(tuple(AdminSlotRow(*row) for row in rows), total)
 
@@ -416,11 +414,10 @@ def _cards(session: Session, found: Rows, first: datetime) -> tuple[DoctorCard, 
     )
 
 
-def _state(state: str) -> SlotState:
-    try:
-        return SlotState(state)
-    except ValueError:
-        raise Invalid("Please choose a state from the list.", field="state") from None
+def _known_state(state: str) -> str:
+    if state not in set(SlotState):
+        raise Invalid("Please choose a state from the list.", field="state")
+    return state
 
 
 def _record(session: Session, actor: Actor | None, action: str, doctor_id: int, slots: int) -> None:
