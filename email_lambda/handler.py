@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import sys
 import time
 import traceback
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from . import settings
@@ -59,9 +61,7 @@ class Mailer:
         try:
             return self._deliver(event)
         except Exception as error:
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            log("failed", error=type(error).__name__, at=f"{where.filename.rpartition('/')[2]}:{where.lineno}")
-            return answer(503, error="try_again")
+            return _trouble(error)
 
     def _deliver(self, event: Event) -> Response:
         body = _body(event)
@@ -97,9 +97,9 @@ class Mailer:
             self.store.release(key, owner)
             log("refused", **about)
             return answer(422, error="invalid", detail="recipient.email: refused by the mail server")
-        except Exception:
+        except Exception as error:
             self.store.release(key, owner)
-            raise
+            return _trouble(error, **about)
         try:
             self.store.finish(key, now=now)
         except Exception as error:
@@ -107,6 +107,16 @@ class Mailer:
             log("not_marked", error=type(error).__name__, **about)
         log("sent", **about)
         return answer(200, status="sent")
+
+
+def make_mailer(env: Mapping[str, str]) -> Mailer:
+    """Put together what the variables choose.
+
+    Raises:
+        settings.Misconfigured: a variable is missing or wrong.
+    """
+    chosen = settings.read(env)
+    return Mailer(chosen.secret, chosen.store, chosen.sender, chosen.from_address)
 
 
 def signature_fault(headers: Mapping[str, str], body: bytes, secret: bytes, *, now: float) -> str | None:
@@ -135,6 +145,12 @@ def log(outcome: str, **fields: str) -> None:
     sys.stdout.flush()
 
 
+def _trouble(error: Exception, **about: str) -> Response:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    log("failed", error=type(error).__name__, at=f"{Path(where.filename).name}:{where.lineno}", **about)
+    return answer(503, error="try_again")
+
+
 def _body(event: Event) -> bytes:
     body = event.get("body") or ""
     return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode()
@@ -142,5 +158,4 @@ def _body(event: Event) -> bytes:
 
 @cache
 def _mailer() -> Mailer:
-    chosen = settings.read()
-    return Mailer(chosen.secret, chosen.store, chosen.sender, chosen.from_address)
+    return make_mailer(os.environ)

@@ -3,25 +3,16 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event, Timezone, TimezoneDaylight, TimezoneStandard, vCalAddress, vText
 
-from .messages import Appointment, Clinic, Recipient
+from .messages import CalendarMessage
 
 PRODID = "-//MHMS//Appointments//EN"
 
 
-def invitation(
-    appointment: Appointment,
-    *,
-    method: Literal["REQUEST", "CANCEL"],
-    clinic: Clinic,
-    organizer: str,
-    attendee: Recipient,
-    now: datetime,
-) -> bytes:
+def invitation(message: CalendarMessage, *, organizer: str, now: datetime) -> bytes:
     """Return an iTIP object (RFC 5546, section 3.2) of one event, UTF-8 with CRLF line ends.
 
     The UID never changes and SEQUENCE grows with every change, so a moved appointment replaces
@@ -31,6 +22,7 @@ def invitation(
         organizer: the address that the message is sent from.
         now: aware UTC, written as DTSTAMP.
     """
+    appointment, clinic, patient = message.data, message.clinic, message.recipient
     zone = ZoneInfo(appointment.time_zone)
     event = Event()
     event.add("uid", appointment.uid)
@@ -42,15 +34,15 @@ def invitation(
     event.add("location", ", ".join(filter(None, [clinic.name, appointment.location])))
     event.add("description", f"{appointment.department}\nReference {appointment.reference}\n{appointment.action_url}")
     event.add("url", str(appointment.action_url))
-    event.add("status", "CANCELLED" if method == "CANCEL" else "CONFIRMED")
+    event.add("status", "CANCELLED" if message.method == "CANCEL" else "CONFIRMED")
     event.add("class", "PRIVATE")
     event.add("organizer", _person(organizer, clinic.name))
-    event.add("attendee", _person(attendee.email, attendee.name, PARTSTAT="ACCEPTED", RSVP="FALSE"))
+    event.add("attendee", _person(patient.email, patient.name, PARTSTAT="ACCEPTED", RSVP="FALSE"))
 
     calendar = Calendar()
     calendar.add("prodid", PRODID)
     calendar.add("version", "2.0")
-    calendar.add("method", method)
+    calendar.add("method", message.method)
     if zone.key != "UTC":
         calendar.add_component(_vtimezone(zone, appointment.starts_at.year, appointment.ends_at.year))
     calendar.add_component(event)

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from . import settings
-from .handler import Event, Mailer, Response, answer, log
+from .handler import Event, Response, answer, log, make_mailer
 
 GATEWAY_LIMIT = 10 * 1024 * 1024
 """Bytes that API Gateway takes at most; below it the handler decides."""
@@ -97,7 +97,7 @@ def main() -> None:
     }
     env = defaults | os.environ | ({"MHMS_EMAIL_FOLDER": args.mail_dir} if args.mail_dir else {})
     try:
-        mailer = Mailer(**vars(settings.read(env)))
+        mailer = make_mailer(env)
     except settings.Misconfigured as error:
         sys.exit(f"email_lambda: {error}")
 

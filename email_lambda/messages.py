@@ -122,17 +122,19 @@ class Appointment(Strict):
 
 
 class Envelope(Strict):
-    """What every kind shares.
-
-    A kind that belongs in the patient's calendar has an ``Appointment`` as its data and names
-    the iTIP method (RFC 5546, section 3.2) that carries it.
-    """
-
-    calendar_method: ClassVar[Literal["REQUEST", "CANCEL"] | None] = None
+    """What every kind shares."""
 
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=128)]
     recipient: Recipient
     clinic: Clinic
+
+
+class CalendarMessage(Envelope):
+    """A kind that changes the patient's calendar, by a method of iTIP (RFC 5546, section 3.2)."""
+
+    method: ClassVar[Literal["REQUEST", "CANCEL"]]
+
+    data: Appointment
 
 
 class SignupWelcome(Envelope):
@@ -149,13 +151,12 @@ class SignupWelcome(Envelope):
     data: Data
 
 
-class BookingConfirmation(Envelope):
+class BookingConfirmation(CalendarMessage):
     """An appointment was booked."""
 
-    calendar_method = "REQUEST"
+    method = "REQUEST"
 
     kind: Literal["BOOKING_CONFIRMATION"]
-    data: Appointment
 
 
 class AccountPassword(Envelope):

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from .invite import invitation
-from .messages import Appointment, Message
+from .messages import Appointment, CalendarMessage, Message
 
 _FORMS = ("txt", "html")
 
@@ -41,29 +41,17 @@ def render(message: Message, *, from_address: str, now: datetime) -> EmailMessag
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(text, cte="quoted-printable")
     mail.add_alternative(html, subtype="html", cte="quoted-printable")
-    if message.calendar_method and isinstance(message.data, Appointment):
-        _invite(mail, message, message.data, from_address=from_address, now=now)
+    if isinstance(message, CalendarMessage):
+        _attach(mail, invitation(message, organizer=from_address, now=now), message.method)
     return mail
 
 
-def _invite(
-    mail: EmailMessage, message: Message, appointment: Appointment, *, from_address: str, now: datetime
-) -> None:
+def _attach(mail: EmailMessage, ics: bytes, method: str) -> None:
     """Add the invitation twice, as mail programs expect it.
 
     Gmail, Outlook and Apple Mail read the alternative part, whose Content-Type repeats the method
     (RFC 6047, section 2.4); all others offer the attached file.
     """
-    method = message.calendar_method
-    assert method is not None
-    ics = invitation(
-        appointment,
-        method=method,
-        clinic=message.clinic,
-        organizer=from_address,
-        attendee=message.recipient,
-        now=now,
-    )
     mail.add_alternative(ics.decode(), subtype="calendar", cte="base64", params={"method": method})
     mail.add_attachment(ics, maintype="application", subtype="ics", filename="appointment.ics")
 

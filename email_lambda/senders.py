@@ -4,7 +4,7 @@ import os
 import smtplib
 import ssl
 import tempfile
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
@@ -61,7 +61,7 @@ class SmtpSender:
 
     def send(self, mail: EmailMessage, key: str) -> None:
         """See ``Sender``."""
-        with smtplib.SMTP(self.host, self.port, timeout=self.timeout) as smtp:
+        with closing(smtplib.SMTP(self.host, self.port, timeout=self.timeout)) as smtp:
             if self.starttls:
                 smtp.starttls(context=ssl.create_default_context())
             if self.username:
@@ -72,6 +72,9 @@ class SmtpSender:
                 if all(code >= 500 for code, _reply in refusal.recipients.values()):
                     raise Refused from None
                 raise
+            # The message has left: an unfriendly goodbye must not send it again.
+            with suppress(smtplib.SMTPException):
+                smtp.quit()
 
 
 @dataclass(frozen=True)

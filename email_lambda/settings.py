@@ -1,6 +1,5 @@
 """The Lambda's settings, read from MHMS_* variables and turned into the parts that they choose."""
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ class Settings:
     from_address: str
 
 
-def read(env: Mapping[str, str] = os.environ) -> Settings:
+def read(env: Mapping[str, str]) -> Settings:
     """Turn the variables into parts.
 
     Raises:

@@ -65,6 +65,11 @@ def free_port():
         return free.getsockname()[1]
 
 
+def listens(url):
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0
+
+
 def start(mail_dir, *, port=0, code=None, **env):
     """Start the local server; return its process and its address."""
     program = ["-c", code] if code else ["-m", "email_lambda.local"]
@@ -242,6 +247,8 @@ def test_asked_to_stop_it_finishes_what_it_is_sending(mail_dir, slow_inbox, numb
         answer = pool.submit(post, url, confirmation("k"))
         assert slow_inbox.busy.wait(30)
         process.send_signal(number)
+        while listens(url):
+            time.sleep(0.01)
         slow_inbox.go_on.set()
         assert answer.result().json() == {"status": "sent"}
     output, _ = process.communicate(timeout=30)

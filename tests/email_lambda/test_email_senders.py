@@ -47,17 +47,21 @@ def self_signed(tmp_path):
 
 
 class Inbox:
-    """An SMTP server's memory; ``refuse`` is the reply to RCPT."""
+    """An SMTP server's memory; ``refuse`` is the reply to RCPT, ``goodbye`` that to QUIT."""
 
     def __init__(self) -> None:
         self.envelopes = []
         self.refuse = ""
+        self.goodbye = "221 Bye"
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         if self.refuse:
             return self.refuse
         envelope.rcpt_tos.append(address)
         return "250 OK"
+
+    async def handle_QUIT(self, server, session, envelope):
+        return self.goodbye
 
     async def handle_DATA(self, server, session, envelope):
         self.envelopes.append(envelope)
@@ -113,6 +117,12 @@ def test_smtp_tells_a_wrong_address_from_a_bad_moment(smtp, inbox, mail, reply, 
     with pytest.raises(error):
         smtp.send(mail, key_hash("k"))
     assert inbox.envelopes == []
+
+
+def test_smtp_takes_a_rude_goodbye_for_a_delivery(smtp, inbox, mail):
+    inbox.goodbye = "421 no time for that"
+    smtp.send(mail, key_hash("k"))
+    assert len(inbox.envelopes) == 1
 
 
 def test_smtp_never_falls_back_to_the_clear(smtp, inbox, mail):

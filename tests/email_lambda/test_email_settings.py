@@ -1,3 +1,5 @@
+import stat
+
 import boto3
 import pytest
 from moto import mock_aws
@@ -29,8 +31,10 @@ def aws(monkeypatch):
 
 
 def test_a_folder_is_enough_at_home(env, tmp_path):
-    chosen = settings.read(env)
-    assert chosen.sender == FolderSender(tmp_path)
+    folder = tmp_path / "var" / "mail"
+    chosen = settings.read(env | {"MHMS_EMAIL_FOLDER": str(folder)})
+    assert chosen.sender == FolderSender(folder)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert isinstance(chosen.store, SqliteStore)
     assert chosen.secret() == LOCAL["MHMS_EMAIL_SECRET"].encode()
 
