@@ -13,6 +13,7 @@ import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from mhms_app import db
@@ -77,6 +78,11 @@ async def compute(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
     return await _in_thread(lambda: function(*args, **kwargs))
 
 
+def now() -> datetime:
+    """The current instant, aware UTC, as the services see it."""
+    return db.clock.now()
+
+
 async def forget_strangers(screen: Any) -> None:
     """Clear a tab's state unless the person who left it there is the one who is connecting now.
 
@@ -133,6 +139,8 @@ def _introduce(state: Any, actor: Actor | None) -> None:
         root.reset()
         root.is_hydrated = hydrated
         state._owner = owner
+    if not state.met:
+        state.met = True
     if actor is not None and (state.viewer_name, state.viewer_role) != (actor.name, actor.role.value):
         state.viewer_name, state.viewer_role = actor.name, actor.role.value
         state.viewer_initials = initials(actor.name)

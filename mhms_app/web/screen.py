@@ -12,6 +12,7 @@ class Screen(rx.State):
     services, from the session, at every event.
     """
 
+    met: bool = False  # the server has said who is looking: until then a page shows neither "Log in" nor a name
     viewer_name: str = ""
     viewer_initials: str = ""
     viewer_role: str = ""

@@ -1,0 +1,184 @@
+"""The frame of every page: header, navigation for the viewer's role, messages, content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import reflex as rx
+
+from mhms_app import routes
+from mhms_app.settings import settings
+from mhms_app.web.components.native_form import posted_form
+from mhms_app.web.screen import Screen
+from mhms_app.web.theme import avatar, button, classes, icon, link_button, notice, skeleton, unseen
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One entry of the navigation; ``short`` is its name in the bar at the bottom of a phone."""
+
+    name: str
+    path: str
+    icon_name: str
+    short: str = ""
+
+
+_FIND = Place("Find a doctor", routes.DOCTORS, "search", "Find")
+_PLACES = {
+    "": (_FIND,),
+    "patient": (_FIND, Place("My appointments", routes.PATIENT, "calendar", "Appointments")),
+    "doctor": (
+        Place("Today", routes.DOCTOR, "calendar-check"),
+        Place("Availability", routes.AVAILABILITY, "calendar-clock"),
+    ),
+    "admin": (
+        Place("Overview", routes.ADMIN, "layout-dashboard"),
+        Place("Bookings", routes.ADMIN_BOOKINGS, "calendar-check"),
+        Place("Slots", routes.ADMIN_SLOTS, "calendar-clock"),
+        Place("Users", routes.ADMIN_USERS, "users"),
+        Place("Departments", routes.ADMIN_DEPARTMENTS, "building-2"),
+        Place("E-mails", routes.ADMIN_EMAILS, "mail"),
+    ),
+}
+_BAR_HOLDS = 5
+_ROLE_NAMES = {"patient": "Patient", "doctor": "Doctor", "admin": "Administrator"}
+_TONE_ICONS = (("ok", "circle-check"), ("warn", "triangle-alert"), ("bad", "circle-alert"))
+
+
+def frame(*content: Any, active: str = "", wide: bool = False) -> rx.Component:
+    """A whole page.
+
+    Args:
+        content: the page, with exactly one h1 (``theme.page_heading``).
+        active: the path of the navigation's entry under which the page stands.
+        wide: for grids: 1240 px instead of 1120.
+    """
+    return rx.fragment(
+        rx.el.a("Skip to content", href="#content", class_name="skip", reload_document=True),
+        rx.el.header(
+            rx.el.div(
+                rx.el.a(
+                    rx.el.i(icon("stethoscope")),
+                    rx.el.span(settings().clinic_name),
+                    href=routes.HOME,
+                    class_name="brand",
+                ),
+                _by_viewer(lambda role: _navigation(role, active)),
+                rx.el.div(_colours(), _account(active), class_name="tools"),
+            ),
+            class_name="header",
+        ),
+        rx.el.main(
+            _messages(), *content, id="content", tab_index=-1, class_name=classes("page", "wide" if wide else "")
+        ),
+        rx.cond(Screen.met, _by_viewer(lambda role: _bottom_bar(role, active))),
+    )
+
+
+def _by_viewer(render: Any) -> rx.Component:
+    """What ``render(role)`` gives for the viewer's role."""
+    return rx.match(Screen.viewer_role, *((role, render(role)) for role in _PLACES if role), render(""))
+
+
+def _navigation(role: str, active: str) -> rx.Component:
+    return rx.el.nav(
+        *(rx.el.a(place.name, href=place.path, **_here(place, active)) for place in _PLACES[role]),
+        aria_label="Main",
+        class_name="nav",
+    )
+
+
+def _here(place: Place, active: str) -> dict[str, Any]:
+    return {"aria_current": "page"} if place.path == active else {}
+
+
+def _colours() -> rx.Component:
+    return rx.el.button(
+        icon("moon", class_name="when-light"),
+        icon("sun", class_name="when-dark"),
+        type="button",
+        aria_label="Switch between light and dark colours",
+        title="Light or dark",
+        class_name="button quiet icon-only",
+        on_click=rx.toggle_color_mode,
+    )
+
+
+def _account(active: str) -> rx.Component:
+    """The way in for strangers, the account's menu for everybody else; neither before the server has said who it is."""
+    strangers = rx.fragment(
+        link_button("Log in", routes.LOGIN, kind="quiet", compact=True, **_here(Place("", routes.LOGIN, ""), active)),
+        link_button("Sign up", routes.SIGNUP, kind="primary", compact=True),
+    )
+    known = rx.fragment(
+        rx.el.button(
+            avatar(Screen.viewer_initials),
+            type="button",
+            class_name="account",
+            aria_label="Account of " + Screen.viewer_name,
+            custom_attrs={"popoverTarget": "account"},
+        ),
+        rx.el.div(
+            rx.el.div(
+                rx.el.strong(Screen.viewer_name),
+                rx.el.small(rx.match(Screen.viewer_role, *_ROLE_NAMES.items(), "")),
+                class_name="who",
+            ),
+            posted_form(routes.POST_LOGOUT, button("Log out", icon_name="log-out", kind="quiet", type="submit")),
+            id="account",
+            class_name="menu",
+            custom_attrs={"popover": "auto"},
+        ),
+    )
+    unknown = rx.fragment(skeleton("44px", "44px", round=True), unseen("Loading"))
+    return rx.cond(Screen.met, rx.cond(Screen.viewer_role, known, strangers), unknown)
+
+
+def _bottom_bar(role: str, active: str) -> rx.Component:
+    """The navigation of a phone; what does not fit is behind "More"."""
+    places = _PLACES[role]
+    if not role:
+        return rx.fragment()
+    shown = places if len(places) <= _BAR_HOLDS else places[: _BAR_HOLDS - 1]
+    hidden = places[len(shown) :]
+    return rx.el.nav(
+        *(
+            rx.el.a(
+                icon(place.icon_name), rx.el.span(place.short or place.name), href=place.path, **_here(place, active)
+            )
+            for place in shown
+        ),
+        *(_more(hidden, active) if hidden else ()),
+        aria_label="Main, at the bottom",
+        class_name="bottom-nav",
+    )
+
+
+def _more(places: tuple[Place, ...], active: str) -> tuple[rx.Component, rx.Component]:
+    inside = any(place.path == active for place in places)
+    return (
+        rx.el.button(
+            icon("ellipsis"),
+            rx.el.span("More"),
+            type="button",
+            custom_attrs={"popoverTarget": "more"},
+            **({"aria_current": "true"} if inside else {}),
+        ),
+        rx.el.div(
+            *(rx.el.a(icon(place.icon_name), place.name, href=place.path, **_here(place, active)) for place in places),
+            id="more",
+            class_name="menu upward",
+            custom_attrs={"popover": "auto"},
+        ),
+    )
+
+
+def _messages() -> rx.Component:
+    """What the last action said; always in the page, so that it is read out when it changes."""
+    shown = rx.match(
+        Screen.notice_tone,
+        *((tone, notice(Screen.notice, tone=tone, icon_name=name)) for tone, name in _TONE_ICONS),
+        notice(Screen.notice),
+    )
+    return rx.el.div(rx.cond(Screen.notice, shown), class_name="live", role="status", aria_live="polite")
