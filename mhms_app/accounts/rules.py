@@ -62,7 +62,7 @@ def password_length_problem(password: str) -> str:
 
 def search_key(text: str) -> str:
     """The form in which names are searched and sorted: tidied, case-folded, compatibility-composed."""
-    return tidy_name(unicodedata.normalize("NFKC", text).casefold())
+    return tidy_name(unicodedata.normalize("NFKC", tidy_name(text)).casefold())
 
 
 def initials(name: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -92,7 +94,7 @@ def email_key(email: str) -> str:
 
 def hash_token(token: str) -> str:
     """The stored form of a session token: the hexadecimal SHA-256 of 256 random bits."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
 def find_credentials(session: Session, *, email: str) -> Credentials | None:
@@ -203,17 +205,11 @@ def add_user(session: Session, *, email: str, full_name: str, password_hash: str
         password_hash=password_hash,
         created_at=db.clock.now(),
     )
-    try:
-        with session.begin_nested():
-            session.add(user)
-            session.flush()
-            if role is Role.PATIENT:
-                session.add(Patient(user_id=_id(user.id)))
-                session.flush()
-    except IntegrityError as error:
-        if db.violated(error) == "uq_user_account_email_key":
-            raise EmailTaken from None
-        raise
+    with _unique_address(session):
+        session.add(user)
+        session.flush()
+        if role is Role.PATIENT:
+            session.add(Patient(user_id=_id(user.id)))
     return user
 
 
@@ -284,16 +280,11 @@ def edit_user(
     email, name = tidy_email(email), rules.tidy_name(full_name)
     if problem := rules.name_problem(name):
         raise Invalid(problem, field="full_name")
-    user.email, user.email_key = email, email_key(email)
-    user.full_name, user.name_key, user.phone = name, rules.search_key(name)[:120], _tidy_phone(phone)
-    try:
-        with session.begin_nested():
-            session.add(user)
-            session.flush()
-    except IntegrityError as error:
-        if db.violated(error) == "uq_user_account_email_key":
-            raise EmailTaken from None
-        raise
+    phone = _tidy_phone(phone)
+    with _unique_address(session):
+        user.email, user.email_key = email, email_key(email)
+        user.full_name, user.name_key, user.phone = name, rules.search_key(name)[:120], phone
+        session.add(user)
     audit.record(session, actor_id=admin.user_id, action="user.edit", object_type="user", object_id=user_id)
     return _row(user)
 
@@ -332,6 +323,23 @@ def give_temporary_password(
         session, actor_id=admin.user_id, action="user.temporary_password", object_type="user", object_id=user_id
     )
     return _row(user)
+
+
+@contextmanager
+def _unique_address(session: Session) -> Iterator[None]:
+    """Write what the block changes, and nothing of it when the address belongs to another account.
+
+    Raises:
+        EmailTaken: it does; the transaction around it goes on.
+    """
+    try:
+        with session.begin_nested():
+            yield
+            session.flush()
+    except IntegrityError as error:
+        if db.violated(error) == "uq_user_account_email_key":
+            raise EmailTaken from None
+        raise
 
 
 def _lock_user(session: Session, user_id: int) -> User:
