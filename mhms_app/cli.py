@@ -2,31 +2,137 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Annotated
 
+import httpx
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
-from mhms_app import db, launch
-from mhms_app.settings import SettingsError, settings
+from mhms_app import db, demo, launch
+from mhms_app.accounts import passwords
+from mhms_app.accounts import service as accounts
+from mhms_app.actor import Role
+from mhms_app.audit import service as audit
+from mhms_app.errors import ClinicError
+from mhms_app.notifications import dispatcher
+from mhms_app.notifications import service as notifications
+from mhms_app.settings import Settings, SettingsError, settings
 
-app = typer.Typer(help="MHMS, the appointment system of a clinic.", no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(help="MHMS, the appointment system of a clinic.", no_args_is_help=True, add_completion=False)
 
 
 @app.command()
 def serve() -> None:
-    """Prepare everything and serve the clinic until Ctrl-C."""
+    """Build what is missing, migrate, and serve the clinic until Ctrl-C."""
     chosen = settings()
     if launch.build_pages(chosen):
         typer.echo("The pages are built.")
     launch.migrate()
+    if chosen.demo and launch.load_demo():
+        typer.echo("The demo clinic is loaded.")
     with launch.local_email(chosen):
+        threading.Thread(target=_say_where_to_go, args=(chosen,), daemon=True).start()
         launch.serve(chosen)
 
 
+def _say_where_to_go(chosen: Settings) -> None:
+    """Wait until the server answers, then say where it is and as whom to log in."""
+    if not launch.wait_until_ready(chosen):
+        return
+    lines = [f"{chosen.clinic_name} is open:  {chosen.base_url}"]
+    if chosen.demo:
+        lines += [f"  {role:<13}  {email}" for role, email in demo.ACCOUNTS.items()]
+        lines += [f"  password       {demo.PASSWORD}"]
+    if chosen.local_email:
+        lines += [f"E-mails are written to  {chosen.data_dir / 'mail'}"]
+    typer.echo("\n".join(("", *lines, "Ctrl-C closes it.")))
+
+
 @app.command()
-def dispatch() -> None:
-    """Send what is due."""
+def build() -> None:
+    """Build the pages, so that the next start takes seconds."""
+    typer.echo("The pages are built." if launch.build_pages(settings()) else "The pages are up to date.")
+
+
+@app.command()
+def create_admin(
+    email: Annotated[str, typer.Option(prompt="E-mail")],
+    name: Annotated[str, typer.Option(prompt="Full name")],
+    password: Annotated[
+        str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, envvar="ADMIN_PASSWORD")
+    ],
+) -> None:
+    """Create an administrator; the first one is made here, later ones also in the browser."""
+    strength = passwords.judge(password, context=(email, name))
+    if not strength.acceptable:
+        raise ClinicError(strength.sentence)
+    hashed = passwords.hash_password(password)
+    with db.transaction() as session:
+        user = accounts.add_user(session, email=email, full_name=name, password_hash=hashed, role=Role.ADMIN)
+        audit.record(session, actor_id=None, action="user.create", object_type="user", object_id=user.id, detail="admin")
+    typer.echo(f"{email} is an administrator.")
+
+
+@app.command("demo")
+def load_demo() -> None:
+    """Load the demo clinic into an empty database."""
+    launch.migrate()
+    typer.echo("The demo clinic is loaded." if launch.load_demo() else "There are people here already: nothing was added.")
+
+
+@app.command()
+def dispatch(
+    once: Annotated[bool, typer.Option(help="Send what is due now and stop.")] = False,
+) -> None:
+    """Send the messages of the outbox, in a process of its own."""
+    if once:
+        typer.echo(f"{dispatcher.dispatch_once()} messages were tried.")
+    else:
+        dispatcher.dispatch_forever()
+
+
+@app.command()
+def check() -> None:
+    """Say whether database, migrations, e-mail service and outbox are well; exit 1 when one is not."""
+    results = {**_check_database(), **_check_email()}
+    for name, (well, words) in results.items():
+        typer.echo(f"{'ok  ' if well else 'FAIL'}  {name}: {words}")
+    if not all(well for well, _ in results.values()):
+        raise typer.Exit(1)
+
+
+def _check_database() -> dict[str, tuple[bool, str]]:
+    try:
+        with db.transaction(read_only=True) as session:
+            migrated = db.is_migrated(session)
+            age = notifications.oldest_waiting_age(session) if migrated else None
+    except SQLAlchemyError as error:
+        return {"database": (False, type(error).__name__)}
+    minutes = int(age.total_seconds() // 60) if age else 0
+    return {
+        "database": (True, "answers"),
+        "migrations": (migrated, "complete" if migrated else "run alembic upgrade head"),
+        "outbox": (minutes < 15, f"oldest waiting message is {minutes} minutes old" if age else "nothing is waiting"),
+    }
+
+
+def _check_email() -> dict[str, tuple[bool, str]]:
+    try:
+        httpx.get(settings().email_url, timeout=5)
+    except httpx.HTTPError as error:
+        return {"e-mail service": (False, type(error).__name__)}
+    return {"e-mail service": (True, "answers")}
+
+
+def main() -> None:
+    """Run a command; a wrong setting or a refusal is one sentence and exit 1, not a stack trace."""
+    try:
+        app()
+    except (SettingsError, ClinicError) as problem:
+        typer.echo(f"MHMS: {problem}", err=True)
+        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":
-    app()
+    main()

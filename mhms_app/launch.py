@@ -6,10 +6,12 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import httpx
 from alembic import command
 from alembic.config import Config
 from granian import Granian
@@ -18,7 +20,7 @@ from granian.log import LogLevels
 from reflex.constants import Env
 from reflex.environment import environment
 
-from mhms_app import db
+from mhms_app import db, demo
 from mhms_app.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -101,6 +103,18 @@ def local_email(settings: Settings) -> Iterator[None]:
     finally:
         child.terminate()
         child.wait(timeout=10)
+
+
+def wait_until_ready(settings: Settings, *, seconds: float = 120) -> bool:
+    """Ask ``/readyz`` until it says yes."""
+    address = "127.0.0.1" if settings.host == "0.0.0.0" else settings.host  # noqa: S104 - compared, not bound
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(httpx.HTTPError):
+            if httpx.get(f"http://{address}:{settings.port}/readyz", timeout=5).is_success:
+                return True
+        time.sleep(0.3)
+    return False
 
 
 def serve(settings: Settings) -> None:

@@ -10,6 +10,7 @@ import reflex as rx
 from mhms_app.api.app import make_api
 from mhms_app.api.wall import Wall
 from mhms_app.live.hub import hub
+from mhms_app.notifications.dispatcher import Dispatcher
 from mhms_app.settings import settings
 from mhms_app.web.gate import Gate
 from mhms_app.web.pages import PAGES
@@ -31,5 +32,6 @@ app = rx.App(
 )
 app.add_middleware(Gate())
 app.register_lifespan_task(hub.run)
+app.register_lifespan_task(Dispatcher().run)
 for page in PAGES:
     app.add_page(page.component, route=page.route, title=f"{page.title} · {settings().clinic_name}", on_load=page.load)
