@@ -1,0 +1,132 @@
+"""A wrong setting stops the start with one sentence that names it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mhms_app.settings import OF_THE_LAMBDA, Settings, SettingsError, read_env_file, read_settings
+from tests.databases import ROOT
+
+EXAMPLE = ROOT / ".env.example"
+PRODUCTION = {
+    "MHMS_ENV": "production",
+    "MHMS_BASE_URL": "https://clinic.example",
+    "MHMS_DATABASE_URL": "postgresql://mhms@db.example/mhms",
+    "MHMS_EMAIL_URL": "https://mail.clinic.example/send",
+    "MHMS_EMAIL_SECRET": "0123456789abcdef0123456789abcdef",
+}
+
+
+def example() -> dict[str, str]:
+    """What ``.env.example`` shows, as if no line were commented out."""
+    return dict(re.findall(r"^#(MHMS_\w+)=(.*)$", EXAMPLE.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def test_without_any_variable_a_clinic_runs_on_this_machine() -> None:
+    settings = read_settings({})
+    assert settings.host == "127.0.0.1"
+    assert settings.base_url == "http://localhost:3000"
+    assert settings.uses_sqlite
+    assert settings.demo
+    assert settings.local_email
+    assert not settings.is_production
+
+
+def test_some_settings_follow_from_others() -> None:
+    settings = read_settings({"MHMS_PORT": "8080", "MHMS_DATA_DIR": "/srv/mhms", "MHMS_EMAIL_PORT": "8081"})
+    assert settings.base_url == "http://localhost:8080"
+    assert settings.database_url == "sqlite:////srv/mhms/mhms.db"
+    assert settings.email_url == "http://127.0.0.1:8081"
+    assert settings.local_email
+
+
+def test_production_is_accepted_when_it_is_safe() -> None:
+    settings = read_settings(PRODUCTION)
+    assert settings.is_production
+    assert not settings.demo
+    assert not settings.local_email
+    assert settings.database_url == "postgresql+psycopg://mhms@db.example/mhms"
+    assert read_settings({**PRODUCTION, "MHMS_WORKERS": "4", "MHMS_REDIS_URL": "redis://localhost"}).workers == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "also"),
+    [
+        ("MHMS_ENV", "prod", {}),
+        ("MHMS_PORT", "http", {}),
+        ("MHMS_PORT", "0", {}),
+        ("MHMS_PORT", "65536", {}),
+        ("MHMS_BASE_URL", "clinic.example", {}),
+        ("MHMS_BASE_URL", "ftp://clinic.example", {}),
+        ("MHMS_BASE_URL", "https://clinic.example/?a=b", {}),
+        ("MHMS_BASE_URL", "http://[clinic", {}),
+        ("MHMS_DATABASE_URL", "mysql://localhost/mhms", {}),
+        ("MHMS_WORKERS", "0", {}),
+        ("MHMS_TIME_ZONE", "Berlin", {}),
+        ("MHMS_TIME_ZONE", "../etc/passwd", {}),
+        ("MHMS_CLINIC_NAME", "x" * 61, {}),
+        ("MHMS_EMAIL_URL", "mail.example", {}),
+        ("MHMS_EMAIL_PORT", "-1", {}),
+        ("MHMS_EMAIL_SECRET", "short", {}),
+        ("MHMS_TRUSTED_PROXY_HOPS", "6", {}),
+        ("MHMS_BCRYPT_COST", "3", {}),
+        ("MHMS_BCRYPT_COST", "17", {}),
+        ("MHMS_DEMO", "perhaps", {}),
+        ("MHMS_DATABSE_URL", "sqlite:///x", {}),
+        ("MHMS_WORKERS", "2", {}),
+        ("MHMS_WORKERS", "2", PRODUCTION),  # without Redis
+        ("MHMS_EMAIL_SECRET", "", PRODUCTION),
+        ("MHMS_EMAIL_SECRET", Settings().email_secret, PRODUCTION),
+        ("MHMS_BASE_URL", "http://clinic.example", PRODUCTION),
+        ("MHMS_BASE_URL", "", PRODUCTION),
+        ("MHMS_DEMO", "1", PRODUCTION),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_sentence(name: str, value: str, also: dict[str, str]) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        read_settings({**also, name: value})
+    sentence = str(refusal.value)
+    assert sentence.startswith(name)
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+def test_the_secret_is_never_repeated() -> None:
+    with pytest.raises(SettingsError) as refusal:
+        read_settings({"MHMS_EMAIL_SECRET": "hunter2"})
+    assert "hunter2" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["HOME", "MHMS_TEST_DATABASE_URL", "MHMS_SMTP_HOST", "MHMS_EMAIL_FROM"])
+def test_other_variables_are_others_business(name: str) -> None:
+    assert read_settings({name: "anything"}) == read_settings({})
+
+
+@pytest.mark.parametrize(("value", "demo"), [("1", True), ("0", False), ("true", True), ("false", False)])
+def test_a_flag_is_read_as_people_write_it(value: str, demo: bool) -> None:
+    assert read_settings({"MHMS_DEMO": value}).demo is demo
+
+
+def test_the_example_describes_every_setting_and_nothing_else() -> None:
+    settings = {f"MHMS_{field.upper()}" for field in Settings.model_fields}
+    assert set(example()) == settings | set(OF_THE_LAMBDA)
+
+
+def test_the_example_shows_the_defaults() -> None:
+    assert read_settings(example()) == read_settings({})
+    assert read_env_file(EXAMPLE) == {}
+
+
+def test_the_example_lists_what_the_lambda_reads() -> None:
+    source = "".join((ROOT / "email_lambda" / name).read_text(encoding="utf-8") for name in ("settings.py", "local.py"))
+    assert set(re.findall(r'"(MHMS_[A-Z_]+)"', source)) == set(OF_THE_LAMBDA) | {"MHMS_EMAIL_SECRET"}
+
+
+def test_an_env_file_is_read(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("# a comment\n\nMHMS_PORT = 8080\nMHMS_CLINIC_NAME='Klinik Süd'\nMHMS_DEMO=\n", encoding="utf-8")
+    assert read_env_file(file) == {"MHMS_PORT": "8080", "MHMS_CLINIC_NAME": "Klinik Süd", "MHMS_DEMO": ""}
+    assert read_env_file(tmp_path / "missing") == {}
