@@ -1,0 +1,163 @@
+"""What the app writes into its outbox is what the Lambda reads: by its contract, and by the real handler over HTTP."""
+
+from __future__ import annotations
+
+import email
+import email.policy
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import get_args
+
+import httpx
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from sqlalchemy import update
+
+from email_lambda import handler, messages
+from mhms_app import db
+from mhms_app.accounts import rules as names
+from mhms_app.accounts.service import tidy_email
+from mhms_app.errors import Invalid
+from mhms_app.notifications import service
+from mhms_app.notifications.dispatcher import dispatch_once
+from mhms_app.notifications.models import Delivery, OutboxMessage
+from mhms_app.notifications.rules import Outcome, Verdict
+from mhms_app.notifications.senders import LambdaSender
+from mhms_app.notifications.service import Message
+from mhms_app.settings import settings
+from tests.conftest import NOW
+from tests.databases import ROOT
+from tests.notifications.outbox import rows, states
+
+
+def confirmation(**changes: str) -> Message:
+    """A booking confirmation as the booking service asks for it."""
+    fields = {
+        "reference": "MH-4K7D2Q",
+        "email": "jo@klinik-süd.example",
+        "name": "Zoë =?utf-8?q?Moreau?=",
+        "doctor": "Dr. Amira Haddad",
+        "department": "Cardiology",
+        "location": "",
+    }
+    return service.booking_confirmation(**{**fields, **changes}, starts_at=NOW, ends_at=NOW + timedelta(minutes=20))
+
+
+def write_every_kind() -> None:
+    """Commit one message of every sort that the service builds."""
+    with db.transaction() as session:
+        for user_id, role in enumerate(("patient", "doctor")):
+            service.signup_welcome(
+                session,
+                user_id=user_id,
+                email=f"{role}@example.com",
+                name=f"A {role}",
+                role=role,
+                awaiting_approval=role == "doctor",
+            )
+        service.account_password(session, email="jo@example.com", name="Jo", temporary_password="ab2c-de3f-gh4j")
+        service.enqueue(session, confirmation())
+
+
+def on_the_wire(message: Message) -> httpx.Request:
+    """The request that the sender makes of a message."""
+    requests: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        return httpx.Response(200, json={"status": "sent"})
+
+    sender = LambdaSender(httpx.Client(transport=httpx.MockTransport(answer)))
+    assert sender.send(message) == Outcome(Verdict.SENT)
+    return requests[0]
+
+
+def as_message(row: OutboxMessage) -> Message:
+    return Message(row.kind, row.recipient_email, row.recipient_name, row.payload, row.idempotency_key)
+
+
+def test_every_kind_is_built_and_read(database: str) -> None:
+    write_every_kind()
+    read = [messages.parse(on_the_wire(as_message(row)).content) for row in rows().values()]
+    assert {type(message) for message in read} == set(get_args(messages.Message))
+
+
+def test_the_lambda_believes_the_signature() -> None:
+    request = on_the_wire(confirmation())
+    secret = settings().email_secret.encode()
+    assert handler.signature_fault(request.headers, request.content, secret, now=time.time()) is None
+    assert handler.signature_fault(request.headers, request.content + b" ", secret, now=time.time()) == "wrong"
+
+
+def test_instants_arrive_as_the_same_instants() -> None:
+    read = messages.parse(on_the_wire(confirmation()).content)
+    assert isinstance(read, messages.BookingConfirmation)
+    assert (read.data.starts_at, read.data.ends_at) == (NOW, NOW + timedelta(minutes=20))
+    assert read.data.time_zone == settings().time_zone
+
+
+@given(st.text(max_size=130), st.text(max_size=60))
+@example("=?utf-8?q?=0a?= x", "Dr. \u202eA")
+def test_every_name_that_an_account_may_have_is_read(typed: str, other: str) -> None:
+    name, department = names.tidy_name(typed), names.tidy_name(other)
+    assume(not names.name_problem(name) and not names.name_problem(department))
+    messages.parse(on_the_wire(confirmation(name=name, doctor=name, department=department)).content)
+
+
+@given(st.emails())
+@example("jo@klinik-süd.example")
+@example("O'Brien+clinic@example.co.uk")
+def test_every_address_that_an_account_may_have_is_read(typed: str) -> None:
+    try:
+        address = tidy_email(typed)
+    except Invalid:
+        assume(False)
+    messages.parse(on_the_wire(confirmation(email=address)).content)
+
+
+@pytest.fixture
+def mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder into which a real local Lambda writes; the settings point to it."""
+    command = [sys.executable, "-m", "email_lambda.local", "--port", "0", "--mail-dir", str(tmp_path)]
+    environ = {**os.environ, "MHMS_EMAIL_SECRET": settings().email_secret}
+    with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            monkeypatch.setenv("MHMS_EMAIL_URL", json.loads(process.stdout.readline())["url"])
+            settings.cache_clear()
+            yield tmp_path
+        finally:
+            process.terminate()
+            monkeypatch.undo()
+            settings.cache_clear()
+
+
+def test_a_real_lambda_sends_every_kind_once(database: str, mail: Path) -> None:
+    write_every_kind()
+    assert dispatch_once() == 4
+    assert set(states().values()) == {Delivery.SENT}
+    written = [email.message_from_bytes(file.read_bytes(), policy=email.policy.default) for file in mail.glob("*.eml")]
+    recipients = sorted(str(letter["To"].addresses[0].addr_spec) for letter in written)
+    assert recipients == ["doctor@example.com", "jo@example.com", "jo@xn--klinik-sd-x9a.example", "patient@example.com"]
+
+    with db.transaction() as session:  # as after a crash between sending and writing it down
+        unmarked = {"state": Delivery.SENDING.value, "next_attempt_at": db.clock.now()}
+        session.execute(update(OutboxMessage).where(OutboxMessage.kind != "ACCOUNT_PASSWORD").values(unmarked))
+    assert dispatch_once() == 3
+    assert set(states().values()) == {Delivery.SENT}
+    assert len(list(mail.glob("*.eml"))) == 4
+
+
+def test_a_real_lambda_refuses_for_good_what_breaks_the_contract(database: str, mail: Path) -> None:
+    with db.transaction() as session:
+        service.enqueue(session, Message("UNKNOWN_KIND", "jo@example.com", "Jo", {}, "key"))
+    dispatch_once()
+    assert states() == {"key": Delivery.DEAD}
+    assert rows()["key"].last_error == "422 invalid kind: union_tag_invalid"
