@@ -42,8 +42,8 @@ def _say_where_to_go(chosen: Settings) -> None:
         return
     lines = [f"{chosen.clinic_name} is open:  {chosen.base_url}"]
     if chosen.demo:
-        lines += [f"  {role:<13}  {email}" for role, email in demo.ACCOUNTS.items()]
-        lines += [f"  password       {demo.PASSWORD}"]
+        lines += [f"  {email}" for email in (demo.ADMIN, demo.DOCTOR, demo.PATIENT)]
+        lines += [f"  password for each of them: {demo.PASSWORD}"]
     if chosen.local_email:
         lines += [f"E-mails are written to  {chosen.data_dir / 'mail'}"]
     typer.echo("\n".join(("", *lines, "Ctrl-C closes it.")))
@@ -70,7 +70,9 @@ def create_admin(
     hashed = passwords.hash_password(password)
     with db.transaction() as session:
         user = accounts.add_user(session, email=email, full_name=name, password_hash=hashed, role=Role.ADMIN)
-        audit.record(session, actor_id=None, action="user.create", object_type="user", object_id=user.id, detail="admin")
+        audit.record(
+            session, actor_id=None, action="user.create", object_type="user", object_id=user.id, detail="admin"
+        )
     typer.echo(f"{email} is an administrator.")
 
 
@@ -78,7 +80,9 @@ def create_admin(
 def load_demo() -> None:
     """Load the demo clinic into an empty database."""
     launch.migrate()
-    typer.echo("The demo clinic is loaded." if launch.load_demo() else "There are people here already: nothing was added.")
+    typer.echo(
+        "The demo clinic is loaded." if launch.load_demo() else "There are people here already: nothing was added."
+    )
 
 
 @app.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import reflex as rx
 
+from mhms_app import logs
 from mhms_app.api.app import make_api
 from mhms_app.api.wall import Wall
 from mhms_app.live.hub import hub
@@ -16,11 +17,14 @@ from mhms_app.web.gate import Gate
 from mhms_app.web.pages import PAGES
 from mhms_app.web.theme import HEAD
 
+logs.configure()
 app = rx.App(
     html_lang="en",
     stylesheets=["/mhms.css"],
     head_components=HEAD,
     toaster=None,
+    backend_exception_handler=logs.note_backend_error,
+    frontend_exception_handler=logs.note_frontend_error,
     api_transformer=[
         make_api(),
         lambda inner: Wall(

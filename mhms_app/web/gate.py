@@ -18,15 +18,15 @@ from typing import Any, TypeVar, get_type_hints
 
 import reflex as rx
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from reflex.middleware import Middleware
+from reflex.middleware.middleware import Middleware
 from reflex.state import BaseState, StateUpdate
 from reflex_base.event import Event
 from reflex_base.registry import RegistrationContext
 
 from mhms_app.errors import ClinicError, InvalidForm, LoginRequired, NotAllowed
 from mhms_app import routes
+from mhms_app.actor import Role
 from mhms_app.web import bridge
-from mhms_app.web.bridge import Role
 from mhms_app.web.screen import Screen
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Policy:
     schema: type[BaseModel]
 
 
-def handler(role: Role | None = None, *, local: bool = False) -> Callable[[Handler], Handler]:
+def handler(role: Role | None = None, *, local: bool = False) -> Callable[[Handler], Any]:
     """Let the browser call this async method of a State.
 
     A ``ClinicError`` that it raises becomes the page's ``errors`` (beside the fields) or its ``notice``;
@@ -72,7 +72,7 @@ def handler(role: Role | None = None, *, local: bool = False) -> Callable[[Handl
         local: it makes no bridge call of its own, so the role is checked before it runs.
     """
 
-    def decorate(method: Handler) -> Handler:
+    def decorate(method: Handler) -> Any:
         @functools.wraps(method)
         async def guarded(self: Any, **arguments: Any) -> Any:
             _forget_messages(self)
@@ -93,7 +93,7 @@ def handler(role: Role | None = None, *, local: bool = False) -> Callable[[Handl
             return None
 
         setattr(guarded, _POLICY, Policy(role, _schema(method)))
-        return rx.event(guarded)  # type: ignore[return-value]
+        return rx.event(guarded)  # type: ignore[arg-type]  # to a page it is an event: Page.search.debounce(300)
 
     return decorate
 
