@@ -81,6 +81,23 @@ class DoctorCard:
 
 
 @dataclass(frozen=True, slots=True)
+class PersonRow:
+    """Somebody with an account; the last four are a doctor's, else None, None, ``""`` and False."""
+
+    id: int
+    name: str
+    email: str
+    phone: str
+    role: str
+    active: bool
+    created_at: datetime
+    doctor_id: int | None
+    department_id: int | None
+    department: str
+    approved: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SignedUp:
     """What became of a sign-up."""
 
@@ -88,6 +105,8 @@ class SignedUp:
     role: Role
     awaiting_approval: bool
 
+
+_PENDING = and_(col(User.role) == Role.DOCTOR.value, col(User.active), col(Doctor.approved_at).is_(None))
 
 # Patients find a doctor who is approved, has an open account and works in an open department.
 VISIBLE = and_(
@@ -125,10 +144,10 @@ def save_department(
     if refusal := rules.why_not_a_department(name=name, description=description, location=location):
         raise refusal
     department = Department(name="", name_key="") if department_id is None else _lock_department(session, department_id)
-    department.name, department.name_key = name, search_key(name)[:80]
-    department.description, department.location = description, location
     try:
         with session.begin_nested():
+            department.name, department.name_key = name, search_key(name)[:80]
+            department.description, department.location = description, location
             session.add(department)
             session.flush()
     except IntegrityError as error:
@@ -305,7 +324,7 @@ def list_pending_doctors(session: Session, actor: Actor | None) -> tuple[DoctorR
     return _rows(
         session,
         doctors()
-        .where(col(Doctor.approved_at).is_(None), col(User.role) == Role.DOCTOR.value, col(User.active))
+        .where(_PENDING)
         .order_by(col(User.created_at), col(Doctor.id)),
     )
 
@@ -330,7 +349,52 @@ def search_doctors(
     """Find doctors by name; each word of ``search`` is in the name, the title or the department's name."""
     wanted = visible_doctors(search=search, department_id=department_id)
     rows = _rows(session, wanted.order_by(col(User.name_key), col(Doctor.id)).offset((page - 1) * size).limit(size))
-    return Page(rows, count(session, wanted))
+    return Page(rows, db.count(session, wanted))
+
+
+def list_people(
+    session: Session,
+    actor: Actor | None,
+    *,
+    search: str = "",
+    role: str = "",
+    status: str = "",
+    page: int = 1,
+    size: int = 25,
+) -> Page[PersonRow]:
+    """List people by name for an administrator.
+
+    Args:
+        search: looked for in names and addresses.
+        role: a ``Role``; ``""`` is everybody.
+        status: ``active``, ``inactive``, ``pending`` (doctors who await approval) or ``""``.
+    """
+    require_role(actor, Role.ADMIN)
+    wanted = _people()
+    if role:
+        wanted = wanted.where(col(User.role) == _role(role).value)
+    if status == "pending":
+        wanted = wanted.where(_PENDING)
+    elif status:
+        wanted = wanted.where(col(User.active) if status == "active" else col(User.active).is_(False))
+    if key := search_key(search):
+        texts = (col(User.name_key), col(User.email_key))
+        wanted = wanted.where(or_(*(text.contains(key, autoescape=True) for text in texts)))
+    ordered = wanted.order_by(col(User.name_key), col(User.id)).offset((page - 1) * size).limit(size)
+    return Page(_person_rows(session, ordered), db.count(session, wanted))
+
+
+def get_person(session: Session, actor: Actor | None, *, user_id: int) -> PersonRow:
+    """Return somebody with an account, for an administrator.
+
+    Raises:
+        NotFound: there is nobody with this key.
+    """
+    require_role(actor, Role.ADMIN)
+    found = _person_rows(session, _people().where(col(User.id) == user_id))
+    if not found:
+        raise NotFound
+    return found[0]
 
 
 def doctor_of_user(session: Session, actor: Actor | None, *, user_id: int) -> DoctorRow | None:
@@ -443,9 +507,31 @@ def visible_doctors(*, search: str = "", department_id: int | None = None) -> Ro
     return wanted
 
 
-def count(session: Session, wanted: Rows) -> int:
-    """Count the rows of a statement without reading them."""
-    return session.scalar(wanted.with_only_columns(func.count()).order_by(None)) or 0
+def _people() -> Rows:
+    """The columns of a ``PersonRow``."""
+    is_doctor = col(User.role) == Role.DOCTOR.value
+    return (
+        select(
+            col(User.id),
+            col(User.full_name),
+            col(User.email),
+            col(User.phone),
+            col(User.role),
+            col(User.active),
+            col(User.created_at),
+            col(Doctor.id),
+            col(Doctor.department_id),
+            func.coalesce(col(Department.name), ""),
+            col(Doctor.approved_at).is_not(None),
+        )
+        .select_from(User)
+        .outerjoin(Doctor, and_(col(Doctor.user_id) == col(User.id), is_doctor))
+        .outerjoin(Department, col(Department.id) == col(Doctor.department_id))
+    )
+
+
+def _person_rows(session: Session, wanted: Rows) -> tuple[PersonRow, ...]:
+    return tuple(PersonRow(*row) for row in session.execute(wanted))
 
 
 def _rows(session: Session, wanted: Rows) -> tuple[DoctorRow, ...]:
