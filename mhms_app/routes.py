@@ -19,6 +19,7 @@ ADMIN_DEPARTMENTS = "/admin/departments"
 ADMIN_SLOTS = "/admin/slots"
 ADMIN_BOOKINGS = "/admin/bookings"
 ADMIN_EMAILS = "/admin/emails"
+NOT_FOUND = "404"  # Reflex's name for every address without a page
 
 # Served by mhms_app/api, outside of Reflex.
 POST_LOGIN = "/session"
@@ -47,6 +48,11 @@ def booked(reference: str) -> str:
 def login_then(path: str) -> str:
     """The login page, which leads back to ``path``."""
     return f"{LOGIN}?next={quote(path, safe='')}"
+
+
+def signup_then(path: str) -> str:
+    """The sign-up page, which leads back to ``path``."""
+    return f"{SIGNUP}?next={quote(path, safe='')}"
 
 
 def safe_next(target: str) -> str:

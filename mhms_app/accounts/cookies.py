@@ -1,9 +1,14 @@
-"""The session cookie: its name, how it is set, how it is read from a request."""
+"""The cookies: a session's, and the short-lived one in which a refused form travels back to its page."""
 
 from __future__ import annotations
 
+import base64
+import secrets
+from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from mhms_app.accounts import rules
 from mhms_app.settings import settings
@@ -37,3 +42,44 @@ def read(header: str, name: str) -> str:
     except CookieError:
         return ""
     return cookies[name].value if name in cookies else ""
+
+
+FORM_COOKIE = "mhms_form"
+_TYPED_LENGTH = 260  # longer than any name or address that could be accepted; a browser drops cookies over 4 kB
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedForm:
+    """What a form that was refused brings back.
+
+    Attributes:
+        form: which one.
+        typed: what was typed, by field; never a password.
+        errors: a sentence by field; ``form`` is the form as a whole.
+        number: unlike that of any other refusal, so that each is shown once.
+    """
+
+    form: Literal["login", "signup"]
+    typed: dict[str, str]
+    errors: dict[str, str]
+    number: str = field(default_factory=lambda: secrets.token_hex(8))
+
+    def to_cookie(self) -> str:
+        """The cookie's value."""
+        cut = RefusedForm(
+            self.form, {name: text[:_TYPED_LENGTH] for name, text in self.typed.items()}, self.errors, self.number
+        )
+        return base64.urlsafe_b64encode(_REFUSED.dump_json(cut)).decode()
+
+
+_REFUSED = TypeAdapter(RefusedForm)
+
+
+def refused_form(header: str, form: str) -> RefusedForm | None:
+    """The refusal of this form in a ``Cookie`` header; None when there is none, or one that we never wrote."""
+    value = read(header, FORM_COOKIE)
+    try:
+        refused = _REFUSED.validate_json(base64.urlsafe_b64decode(value), strict=True) if value else None
+    except (ValueError, ValidationError):
+        return None
+    return refused if refused and refused.form == form else None

@@ -6,9 +6,7 @@ A refusal travels back to the form in a short-lived cookie that only this browse
 
 from __future__ import annotations
 
-import base64
-import json
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -24,8 +22,6 @@ from mhms_app.directory import service as directory
 from mhms_app.errors import ClinicError, Invalid, InvalidForm, TooManyAttempts
 from mhms_app.settings import settings
 
-FLASH_COOKIE = "mhms_form"
-
 
 async def log_in(request: Request) -> Response:
     """POST email, password, next: start a session and lead to ``next`` or to the role's own page."""
@@ -36,7 +32,7 @@ async def log_in(request: Request) -> Response:
     try:
         token, role = await run_in_threadpool(_log_in, email, password, _address(request))
     except ClinicError as refusal:
-        return _refuse(back, refusal, {"email": email})
+        return _refuse(back, refusal, "login", {"email": email})
     return _welcome(request, token, target or routes.home_of(role))
 
 
@@ -50,8 +46,13 @@ def _log_in(email: str, password: str, address: str) -> tuple[str, str]:
         found = accounts.find_credentials(session, email=email)
     if not passwords.verify(password[:1024], found.password_hash if found else None) or not found or not found.active:
         with db.transaction() as session:
-            audit.record(session, actor_id=None, action="session.refuse", object_type="user",
-                         object_id=found.user_id if found else None)
+            audit.record(
+                session,
+                actor_id=None,
+                action="session.refuse",
+                object_type="user",
+                object_id=found.user_id if found else None,
+            )
         raise accounts.WrongCredentials
     throttle.forget(login_account=accounts.email_key(email))
     stronger = passwords.hash_password(password) if passwords.needs_rehash(found.password_hash) else ""
@@ -71,13 +72,11 @@ async def sign_up(request: Request) -> Response:
     form = await request.form()
     typed = {name: _text(form, name) for name in ("role", "full_name", "email", "department")}
     target = routes.safe_next(_text(form, "next") or _next_of_referer(request))
-    back = routes.SIGNUP + (f"?next={target}" if target else "")
+    back = routes.signup_then(target) if target else routes.SIGNUP
     try:
-        token, role = await run_in_threadpool(
-            _sign_up, typed, _text(form, "password", tidy=False), _address(request)
-        )
+        token, role = await run_in_threadpool(_sign_up, typed, _text(form, "password", tidy=False), _address(request))
     except ClinicError as refusal:
-        return _refuse(back, refusal, typed)
+        return _refuse(back, refusal, "signup", typed)
     landing = target if role == "patient" and target else routes.home_of(role)
     return _welcome(request, token, landing)
 
@@ -119,7 +118,9 @@ async def log_out(request: Request) -> Response:
     if token:
         await run_in_threadpool(close)
     response = _redirect(routes.HOME)
-    response.delete_cookie(cookies.session_cookie(), path="/", secure=cookies.is_secure(), httponly=True, samesite="lax")
+    response.delete_cookie(
+        cookies.session_cookie(), path="/", secure=cookies.is_secure(), httponly=True, samesite="lax"
+    )
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
 
@@ -128,18 +129,17 @@ def _welcome(request: Request, token: str, target: str) -> Response:
     """Set the new session's cookie; a session that this browser had before ends."""
     response = _redirect(target)
     response.set_cookie(cookies.session_cookie(), token, **cookies.attributes())
-    response.delete_cookie(FLASH_COOKIE, path="/")
+    response.delete_cookie(cookies.FORM_COOKIE, path="/")
     return response
 
 
-def _refuse(back: str, refusal: ClinicError, typed: dict[str, str]) -> Response:
+def _refuse(back: str, refusal: ClinicError, form: Literal["login", "signup"], typed: dict[str, str]) -> Response:
     """Lead back to the form, with the sentences and what was typed."""
     errors = refusal.errors if isinstance(refusal, InvalidForm) else {refusal.field or "form": refusal.sentence}
-    flash = json.dumps({"typed": {name: value[:300] for name, value in typed.items()}, "errors": errors})
     response = _redirect(back)
     response.set_cookie(
-        FLASH_COOKIE,
-        base64.urlsafe_b64encode(flash.encode()).decode(),
+        cookies.FORM_COOKIE,
+        cookies.RefusedForm(form, typed, errors).to_cookie(),
         **{**cookies.attributes(), "max_age": 60, "samesite": "strict"},
     )
     return response
@@ -178,4 +178,4 @@ def _address(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
-__all__ = ["FLASH_COOKIE", "Invalid", "TooManyAttempts", "log_in", "log_out", "pages_origin", "sign_up"]
+__all__ = ["Invalid", "TooManyAttempts", "log_in", "log_out", "pages_origin", "sign_up"]

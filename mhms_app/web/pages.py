@@ -9,7 +9,7 @@ from typing import Any
 import reflex as rx
 
 from mhms_app import routes
-from mhms_app.web.public import landing
+from mhms_app.web.public import landing, login, not_found, signup
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,4 +22,9 @@ class Page:
     load: Any = None
 
 
-PAGES = (Page(routes.HOME, "Find a doctor", landing.page, landing.Landing.load),)
+PAGES = (
+    Page(routes.HOME, "Find a doctor", landing.page, landing.Landing.load),
+    Page(routes.LOGIN, "Log in", login.page, login.Login.load),
+    Page(routes.SIGNUP, "Create your account", signup.page, signup.Signup.load),
+    Page(routes.NOT_FOUND, "Not found", not_found.page),
+)

@@ -70,7 +70,10 @@ def frame(*content: Any, active: str = "", wide: bool = False) -> rx.Component:
             class_name="header",
         ),
         rx.el.main(
-            _messages(), *content, id="content", tab_index=-1, class_name=classes("page", "wide" if wide else "")
+            _messages(),
+            rx.el.div(*content, class_name=classes("page", "wide" if wide else "")),
+            id="content",
+            tab_index=-1,
         ),
         rx.cond(Screen.met, _by_viewer(lambda role: _bottom_bar(role, active))),
     )

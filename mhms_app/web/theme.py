@@ -21,7 +21,7 @@ the browser's own. A page is put together like this::
             active=routes.ADMIN_BOOKINGS,
         )
 
-    def _row(row: rx.Var[BookingRow]) -> rx.Component:
+    def _row(row: BookingRow) -> rx.Component:              # a Var of it, really: only look up its fields
         return table_row(
             cell(row.patient, main=True), cell(row.when, label="Time"), cell(chip(row.status, row.tone), label="Status")
         )
@@ -44,8 +44,8 @@ from typing import Any, Literal
 
 import reflex as rx
 
-Text = str | rx.Var[Any] | rx.Component
 Content = Any  # whatever Reflex takes as a child: text, a Var, a component
+Flag = Any  # a bool, or a Var of one
 Kind = Literal["primary", "secondary", "quiet", "danger"]
 
 HEAD: list[rx.Component] = [
@@ -90,6 +90,11 @@ def stack(*children: Content, gap: Literal["", "tight", "loose"] = "", **props: 
     return rx.el.div(*children, class_name=classes("stack", gap), **props)
 
 
+def narrow(*children: Content) -> rx.Component:
+    """The one column of a page that is a form."""
+    return rx.el.div(*children, class_name="stack loose narrow")
+
+
 def line(*children: Content, apart: bool = False, **props: Any) -> rx.Component:
     """One beside the other; ``apart`` pushes them to both ends."""
     return rx.el.div(*children, class_name=classes("line", "apart" if apart else ""), **props)
@@ -111,7 +116,7 @@ def split(content: rx.Component, *side: rx.Component, side_width: int = 340) -> 
 
 
 def panel(
-    title: Content, *children: Content, aside: Content = None, label: str = "", sheet: rx.Var[bool] | None = None
+    title: Content, *children: Content, aside: Content = None, label: str = "", sheet: Flag = None
 ) -> rx.Component:
     """The raised card beside content: booking, publishing.
 
@@ -257,7 +262,7 @@ def _head(title: Content, aside: Content = None, *, level: Any = rx.el.h2) -> rx
 
 def _optional(element: Any, content: Content, **props: Any) -> rx.Component:
     """The element around the content, or nothing when there is none."""
-    return rx.fragment() if content is None or content == "" else element(content, **props)
+    return element(content, **props) if _given(content) else rx.fragment()
 
 
 def well(*children: Content) -> rx.Component:
@@ -273,6 +278,15 @@ def chip(text: Content, tone: str | rx.Var[str] = "", *, icon_name: str = "") ->
 def avatar(initials: Content, *, size: Literal["", "large", "huge"] = "") -> rx.Component:
     """Somebody's initials in a disc; the name stands beside it."""
     return rx.el.span(initials, class_name=classes("avatar", size), aria_hidden="true")
+
+
+def person(name: Content, text: Content, initials: Content, *, heading: Any = rx.el.h3) -> rx.Component:
+    """Somebody with their avatar: a doctor on a card."""
+    return rx.el.div(
+        avatar(initials, size="large"),
+        rx.el.div(heading(name), rx.el.p(text, class_name="small second")),
+        class_name="person",
+    )
 
 
 def disc(icon_name: str) -> rx.Component:
@@ -393,7 +407,7 @@ def password_field(
     label: str,
     name: str,
     *,
-    shown: rx.Var[bool],
+    shown: Flag,
     on_toggle: Any,
     error: Content = "",
     after: Content = None,
@@ -472,7 +486,8 @@ def _wiring(name: str, error: Content, hint: Content, props: dict[str, Any]) -> 
 
 
 def _given(content: Content) -> bool:
-    return isinstance(content, rx.Var | rx.Component) or bool(content)
+    """Whether there is anything to show; a Var may turn out to be empty, but it is something."""
+    return content is not None and not (isinstance(content, str) and not content)
 
 
 def _held(control: rx.Component, icon_name: str, *after: rx.Component) -> rx.Component:
@@ -591,7 +606,7 @@ def list_row(
     when: Content = None,
     initials: Content = None,
     lead: Content = None,
-    sunken: bool | rx.Var[bool] = False,
+    sunken: Flag = False,
 ) -> rx.Component:
     """One line of a list: time, person, what, actions.
 
@@ -644,9 +659,7 @@ def cell(
     return rx.el.td(*content, class_name=" ".join(marks), custom_attrs={"data-label": label} if label else {})
 
 
-def pager(
-    summary: Content, *, on_previous: Any, on_next: Any, first: rx.Var[bool] | bool, last: rx.Var[bool] | bool
-) -> rx.Component:
+def pager(summary: Content, *, on_previous: Any, on_next: Any, first: Flag, last: Flag) -> rx.Component:
     """What part of a long list is shown ("26 to 50 of 312"), and the way on and back."""
     return rx.el.nav(
         rx.el.p(summary),
@@ -707,7 +720,7 @@ def day_strip(*tabs: Content, label: str = "Days") -> rx.Component:
     return rx.el.div(*tabs, class_name="days only-phone", role="group", aria_label=label)
 
 
-def day_tab(weekday: Content, number: Content, count: Content, *, chosen: Any, **props: Any) -> rx.Component:
+def day_tab(weekday: Content, number: Content, count: Content, *, chosen: Flag, **props: Any) -> rx.Component:
     """One day: "Thu", "26" and how much is in it."""
     return rx.el.button(
         rx.el.span(weekday),
@@ -726,7 +739,7 @@ def week_grid(*columns: Content) -> rx.Component:
 
 
 def day_column(
-    weekday: Content, number: Content, *slots: Content, chosen: Any = True, today: Any = False
+    weekday: Content, number: Content, *slots: Content, chosen: Flag = True, today: Flag = False
 ) -> rx.Component:
     """One day with its slots; ``chosen`` says whether phones show it."""
     return rx.el.section(
@@ -737,7 +750,7 @@ def day_column(
 
 
 def slot_button(
-    time: Content, *, label: Content, chosen: Any = False, taken: Any = False, **props: Any
+    time: Content, *, label: Content, chosen: Flag = False, taken: Flag = False, **props: Any
 ) -> rx.Component:
     """A free slot; its accessible name begins with the time: ``label`` is "09:20, Thursday, 26 November".
 
@@ -778,7 +791,7 @@ def hour_grid(hours: Content, *lanes: Content, count: Content) -> rx.Component:
 
 
 def hour_lane(
-    weekday: Content, number: Content, *blocks: Content, chosen: Any = True, today: Any = False
+    weekday: Content, number: Content, *blocks: Content, chosen: Flag = True, today: Flag = False
 ) -> rx.Component:
     """One day of an ``hour_grid`` with its ``time_block`` items; ``chosen`` says whether phones show it."""
     return rx.el.section(
@@ -804,11 +817,11 @@ def time_block(
     )
 
 
-def _day_name(weekday: Content, number: Content, today: Any) -> rx.Component:
+def _day_name(weekday: Content, number: Content, today: Flag) -> rx.Component:
     return rx.el.h3(rx.el.span(weekday), " ", rx.el.b(number), class_name=_chosen(today, "day-name today", "day-name"))
 
 
-def _day_class(chosen: Any) -> Any:
+def _day_class(chosen: Flag) -> Any:
     return _chosen(chosen, "day chosen", "day")
 
 
@@ -839,7 +852,7 @@ def bars(label: str, *items: Content, height: int = 72) -> rx.Component:
     return rx.el.ul(*items, class_name="bars", aria_label=label, style={"--height": f"{height}px"})
 
 
-def bar(name: Content, share: Content, value: Content, *, current: Any = False) -> rx.Component:
+def bar(name: Content, share: Content, value: Content, *, current: Flag = False) -> rx.Component:
     """One bar.
 
     Args:

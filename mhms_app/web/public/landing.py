@@ -3,41 +3,95 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
 
 import reflex as rx
+from pydantic import Field
 
 from mhms_app import routes
+from mhms_app.accounts.rules import initials
+from mhms_app.availability import service as availability
 from mhms_app.directory import service as directory
-from mhms_app.web import bridge, theme
+from mhms_app.directory.service import DoctorCard
+from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.native_form import query_form
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
 
+_CARDS = 4
+
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Department:
     """A department to choose."""
 
     value: str
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A doctor who can be seen soon."""
+
+    name: str
+    initials: str
+    department: str
+    next_free: str
+    slots: str
+    path: str
+
+
 class Landing(Screen):
     """What the landing page shows."""
 
-    departments: list[Choice] = []
+    departments: list[Department] = []
+    offers: list[Offer] = []
+    day: str = ""
 
     @handler()
     async def load(self) -> None:
-        """Show where to search."""
+        """Show where to search, and who is free first."""
         found = await bridge.read(self, directory.list_departments)
-        self.departments = [Choice(str(row.id), row.name) for row in found]
+        self.departments = [Department(str(row.id), row.name) for row in found]
+        self.day = ""
+        await self._offer(None)
+
+    @handler()
+    async def choose_department(self, department: Annotated[str, Field(pattern=r"^\d{0,9}$")]) -> None:
+        """Show who is free first in a department, or in all of them."""
+        await self._offer(int(department) if department else None)
+
+    @handler()
+    async def choose_day(self, day: Annotated[str, Field(max_length=10)]) -> None:
+        """Know whether a day is chosen: until then its field says "Any day"."""
+        self.day = day
+
+    async def _offer(self, department_id: int | None) -> None:
+        now = bridge.now()
+        cards = await bridge.read(
+            self, availability.next_available, department_id=department_id, after=now, limit=_CARDS
+        )
+        self.offers = [_offer_of(card, now) for card in cards]
+
+
+def _offer_of(card: DoctorCard, now: datetime) -> Offer:
+    """What to say of a doctor with a free slot."""
+    seen = words.count(card.free_this_week, "slot")
+    return Offer(
+        name=card.doctor.name,
+        initials=initials(card.doctor.name),
+        department=card.doctor.department,
+        next_free=words.moment(card.next_free_at, now=now) if card.next_free_at else "",
+        slots=f"See {seen} this week" if card.free_this_week else "See free slots",
+        path=routes.doctor_profile(card.doctor.id),
+    )
 
 
 def page() -> rx.Component:
     """The landing page."""
-    return frame(_hero(), _search(), _promises())
+    return frame(_hero(), _search(), _next_free(), _promises())
 
 
 def _hero() -> rx.Component:
@@ -54,10 +108,11 @@ def _search() -> rx.Component:
         theme.select_field(
             "Department",
             theme.option("", "All departments"),
-            rx.foreach(Landing.departments, lambda choice: theme.option(choice.value, choice.name)),
+            rx.foreach(Landing.departments, lambda department: theme.option(department.value, department.name)),
             name="department",
             icon_name="layout-grid",
             hide_label=True,
+            on_change=Landing.choose_department,
         ),
         theme.text_field(
             "Doctor or specialty",
@@ -69,10 +124,53 @@ def _search() -> rx.Component:
             max_length=100,
             auto_complete="off",
         ),
-        theme.text_field("Day", "day", icon_name="calendar", hide_label=True, type="date"),
+        rx.el.div(
+            theme.text_field(
+                "Day", "day", icon_name="calendar", hide_label=True, type="date", on_change=Landing.choose_day
+            ),
+            rx.cond(Landing.day, rx.fragment(), rx.el.span("Any day", class_name="any", aria_hidden="true")),
+            class_name="any-day",
+        ),
         theme.button("Find a slot", kind="primary", type="submit"),
         class_name="card search",
         role="search",
+    )
+
+
+def _next_free() -> rx.Component:
+    nobody = theme.card(
+        theme.empty_state(
+            "No free slots at the moment",
+            "Every doctor's published times are taken. New ones appear as soon as they are published.",
+            theme.link_button("All doctors", routes.DOCTORS),
+            icon_name="calendar-x",
+        )
+    )
+    return theme.section(
+        "Next free",
+        theme.loading(
+            rx.cond(Landing.offers, theme.cards(rx.foreach(Landing.offers, _offer_card)), nobody),
+            theme.cards(*(_offer_skeleton() for _ in range(_CARDS))),
+        ),
+        aside=theme.link("All doctors", routes.DOCTORS, icon_after="arrow-right"),
+    )
+
+
+def _offer_card(offer: Offer) -> rx.Component:
+    return theme.card(
+        theme.person(offer.name, offer.department, offer.initials),
+        rx.el.p(rx.el.span("Next free", class_name="small third"), rx.el.br(), rx.el.strong(offer.next_free)),
+        theme.link_button(
+            rx.fragment(offer.slots, theme.unseen(" with ", offer.name)), offer.path, compact=True, full=True
+        ),
+    )
+
+
+def _offer_skeleton() -> rx.Component:
+    return theme.card(
+        theme.line(theme.skeleton("48px", "48px", round=True), theme.skeleton("8rem")),
+        rx.el.div(theme.skeleton("4rem"), theme.skeleton("7rem"), class_name="stack tight", style={"height": "45px"}),
+        theme.skeleton("100%", "44px"),
     )
 
 
@@ -81,17 +179,9 @@ def _promises() -> rx.Component:
         *(
             rx.el.li(theme.disc(icon_name), rx.el.div(rx.el.h3(title), rx.el.p(text)))
             for icon_name, title, text in (
-                (
-                    "shield-check",
-                    "One slot, one patient",
-                    "A booked slot is gone for everybody else in the same instant.",
-                ),
-                (
-                    "calendar-check",
-                    "In your calendar",
-                    "The confirmation arrives by e-mail, with the appointment for your calendar.",
-                ),
-                ("smartphone", "On any device", "On a phone or at a desk, in light or dark, from the keyboard alone."),
+                ("shield-check", "One slot, one patient", "A booked slot is gone for everybody else at once."),
+                ("calendar-check", "In your calendar", "The confirmation comes by e-mail, with the appointment in it."),
+                ("smartphone", "On any device", "On a phone or at a desk, light or dark, by keyboard alone."),
             )
         ),
         class_name="promises",

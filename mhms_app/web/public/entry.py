@@ -1,0 +1,102 @@
+"""What the login and the sign-up page have in common: a native form, and the refusal that it may bring back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import reflex as rx
+
+from mhms_app import routes
+from mhms_app.accounts import cookies
+from mhms_app.web import bridge, theme
+from mhms_app.web.gate import handler
+from mhms_app.web.screen import Screen
+
+
+class Entry(Screen):
+    """A form that the browser posts by itself.
+
+    Attributes:
+        typed: what was typed into a form that was refused.
+        problems: a sentence by field; unlike ``errors`` they outlast the next event.
+        attempt: counts refusals; a form with a new number takes its values from ``typed``.
+        next_path: where to go afterwards.
+        login_path, signup_path: the two pages; each passes on where to go afterwards.
+        characters_shown: the password can be read.
+    """
+
+    typed: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    attempt: int = 0
+    next_path: str = ""
+    login_path: str = routes.LOGIN
+    signup_path: str = routes.SIGNUP
+    characters_shown: bool = False
+
+    _shown: str = ""  # the number of the refusal that was shown last: each is shown once
+
+    @handler()
+    async def toggle_characters(self) -> None:
+        """Show the password's characters, or hide them again."""
+        self.characters_shown = not self.characters_shown
+
+    async def _open(self, form: str) -> Any:
+        """Prepare the form for a stranger; lead everybody else home."""
+        await bridge.admit(self)
+        if self.viewer_role:
+            return rx.redirect(routes.home_of(self.viewer_role))
+        self.next_path = routes.safe_next(self.router.url.query_parameters.get("next", ""))
+        self.login_path = routes.login_then(self.next_path) if self.next_path else routes.LOGIN
+        self.signup_path = routes.signup_then(self.next_path) if self.next_path else routes.SIGNUP
+        self.characters_shown = False
+        self.typed, self.problems = {}, {}
+        refused = cookies.refused_form(self.router.headers.cookie or "", form)
+        if refused and refused.number != self._shown:
+            self.typed, self.problems, self._shown = refused.typed, refused.errors, refused.number
+            self.attempt += 1
+        return None
+
+
+def next_field() -> rx.Component:
+    """Tells the server where to go afterwards."""
+    return rx.el.input(type="hidden", name="next", value=Entry.next_path)
+
+
+def general_problem() -> rx.Component:
+    """What is wrong with the form as a whole."""
+    sentence = Entry.problems["form"]
+    return rx.cond(sentence, theme.notice(sentence, tone="bad", icon_name="circle-alert", role="alert"))
+
+
+def email_field(**props: Any) -> rx.Component:
+    """The address, with the keyboard that suits it."""
+    return theme.text_field(
+        "Email",
+        "email",
+        type="email",
+        auto_complete="username",
+        auto_capitalize="off",
+        spell_check=False,
+        required=True,
+        default_value=Entry.typed["email"],
+        error=Entry.problems["email"],
+        **props,
+    )
+
+
+def password_field(**props: Any) -> rx.Component:
+    """The password; a password manager fills it in, pasting is welcome."""
+    return theme.password_field(
+        "Password",
+        "password",
+        shown=Entry.characters_shown,
+        on_toggle=Entry.toggle_characters,
+        required=True,
+        error=Entry.problems["password"],
+        **props,
+    )
+
+
+def other_way(question: str, label: str, path: str | rx.Var[str]) -> rx.Component:
+    """The link to the other of the two pages."""
+    return rx.el.p(f"{question} ", rx.el.a(label, href=path, class_name="strong"), class_name="small second centred")
