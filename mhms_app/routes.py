@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from urllib.parse import quote, urlsplit
 
 HOME = "/"
@@ -13,6 +14,8 @@ PATIENT = "/patient"
 BOOKED = "/patient/booked/[reference]"
 DOCTOR = "/doctor"
 AVAILABILITY = "/doctor/availability"
+UNUSED_SLOTS = "/doctor/unused"
+OWN_PROFILE = "/doctor/profile"
 ADMIN = "/admin"
 ADMIN_USERS = "/admin/users"
 ADMIN_DEPARTMENTS = "/admin/departments"
@@ -38,6 +41,16 @@ def home_of(role: str) -> str:
 def doctor_profile(doctor_id: int, *, slot_id: int | None = None) -> str:
     """The page of one doctor, with a slot chosen when one is given."""
     return f"{DOCTORS}/{doctor_id}" + (f"?slot={slot_id}" if slot_id else "")
+
+
+def doctor_day(day: date) -> str:
+    """A doctor's own page of one day."""
+    return f"{DOCTOR}?day={day}"
+
+
+def doctor_week(monday: date) -> str:
+    """A doctor's own week."""
+    return f"{AVAILABILITY}?week={monday}"
 
 
 def booked(reference: str) -> str:

@@ -691,28 +691,47 @@ def period(
     Args:
         title: "23 – 27 November".
         beside: a chip beside it.
-        on_previous, on_today, on_next: the handlers.
-        today: the middle button's words.
-        unit: what a step is, for the names of the arrows.
+        on_previous, on_today, on_next, today, unit, previous_props: as for ``steps``.
         level: ``rx.el.h1`` where this is the page's heading.
-        previous_props: for the first button, such as ``disabled``.
     """
     return rx.el.div(
         line(level(title, aria_live="polite"), *beside),
-        line(
-            icon_button(
-                f"Previous {unit}",
-                "chevron-left",
-                kind="secondary",
-                compact=True,
-                on_click=on_previous,
-                **previous_props,
-            ),
-            button(today, compact=True, on_click=on_today),
-            icon_button(f"Next {unit}", "chevron-right", kind="secondary", compact=True, on_click=on_next),
-        ),
+        steps(on_previous=on_previous, on_today=on_today, on_next=on_next, today=today, unit=unit, **previous_props),
         class_name="period",
     )
+
+
+def steps(
+    *,
+    on_previous: Any,
+    on_today: Any,
+    on_next: Any,
+    today: str = "This week",
+    unit: str = "week",
+    **previous_props: Any,
+) -> rx.Component:
+    """The ways back, to today and on.
+
+    Args:
+        on_previous, on_today, on_next: handlers; or addresses, where the page's query says what it shows.
+        today: the middle one's words.
+        unit: what a step is, for the names of the arrows.
+        previous_props: for the first one, such as ``disabled``.
+    """
+    return line(
+        _step(on_previous, icon("chevron-left"), label=f"Previous {unit}", **previous_props),
+        _step(on_today, today),
+        _step(on_next, icon("chevron-right"), label=f"Next {unit}"),
+    )
+
+
+def _step(target: Any, content: Content, *, label: str = "", **props: Any) -> rx.Component:
+    """A link to an address, or a button for a handler; ``label`` is the name of an icon."""
+    shape = classes(_button_class("secondary", True, False, False), "icon-only" if label else "")
+    named = {"aria_label": label, "title": label} if label else {}
+    if isinstance(target, str | rx.Var):
+        return rx.el.a(content, href=target, class_name=shape, **named, **props)
+    return rx.el.button(content, type="button", on_click=target, class_name=shape, **named, **props)
 
 
 def day_strip(*tabs: Content, label: str = "Days") -> rx.Component:
@@ -777,16 +796,20 @@ def no_slots(text: Content = "No slots") -> rx.Component:
     return rx.el.p(text, class_name="no-slots")
 
 
-def hour_grid(hours: Content, *lanes: Content, count: Content) -> rx.Component:
+def hour_grid(hours: Content, *lanes: Content, count: Content, shortest: Content = 30) -> rx.Component:
     """A week as a time grid.
 
     Args:
         hours: ``rx.foreach(State.hours, lambda hour: rx.el.li(hour))``: "08:00", "09:00"...
         lanes: one ``hour_lane`` a day.
         count: how many hours are shown.
+        shortest: the minutes of the shortest block: an hour is high enough to read and to hit it.
     """
     return rx.el.div(
-        rx.el.ul(hours, class_name="scale", aria_hidden="true"), *lanes, class_name="hours", style={"--count": count}
+        rx.el.ul(hours, class_name="scale", aria_hidden="true"),
+        *lanes,
+        class_name="hours",
+        style={"--count": count, "--shortest": shortest},
     )
 
 
