@@ -490,7 +490,7 @@ def test_an_administrator_lists_and_filters_all_slots(session: Session, cast: Ca
 def test_counting_stops_where_nobody_turns_pages_any_more(
     session: Session, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(availability, "COUNTED", 2)
+    monkeypatch.setattr(db, "COUNTED", 2)
     for hours in range(1, 5):
         make.slot(session, cast.doctor, NOW + hours * HOUR)
     page = availability.list_slots(session, cast.admin)
@@ -523,6 +523,7 @@ def test_the_finders_walk_the_index_over_open_slots(session: Session, cast: Cast
 
     def note(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         if "FROM slot" in statement or "JOIN slot" in statement:
+            assert "state = 'open'" in statement, "a plan made for any state could not use the partial index"
             with db.engine().connect() as other:
                 raw = other.connection.cursor()
                 raw.execute(explain + statement, parameters)
