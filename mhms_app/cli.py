@@ -19,7 +19,12 @@ from mhms_app.notifications import dispatcher
 from mhms_app.notifications import service as notifications
 from mhms_app.settings import Settings, SettingsError, settings
 
-app = typer.Typer(help="MHMS, the appointment system of a clinic.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    help="MHMS, the appointment system of a clinic.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
 
 
 @app.command()
@@ -133,7 +138,7 @@ def main() -> None:
     """Run a command; a wrong setting or a refusal is one sentence and exit 1, not a stack trace."""
     try:
         app()
-    except (SettingsError, ClinicError) as problem:
+    except (SettingsError, ClinicError, launch.BuildFailed) as problem:
         typer.echo(f"MHMS: {problem}", err=True)
         raise SystemExit(1) from None
 

@@ -21,12 +21,16 @@ from reflex.constants import Env
 from reflex.environment import environment
 
 from mhms_app import db, demo
-from mhms_app.settings import Settings
+from mhms_app.settings import Settings, read_env_file
 
 ROOT = Path(__file__).parent.parent
 PAGES = ROOT / ".web" / "build" / "client"
 _STAMP = ROOT / ".web" / "mhms-build"
 _BUILT_FROM = ("mhms_app/**/*.py", "assets/**/*", "rxconfig.py", "requirements.txt", "reflex.lock/package-lock.json")
+
+
+class BuildFailed(Exception):
+    """The front end could not be built."""
 
 
 def build_pages(settings: Settings) -> bool:
@@ -35,13 +39,15 @@ def build_pages(settings: Settings) -> bool:
     if PAGES.is_dir() and _STAMP.is_file() and _STAMP.read_text() == stamp:
         return False
     _STAMP.unlink(missing_ok=True)
-    subprocess.run(  # noqa: S603 - our own interpreter
+    export = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip", "--env", "prod"],
-        check=True,
+        check=False,
         cwd=ROOT,
         env=_environment(),
         stdout=sys.stderr,
     )
+    if export.returncode:
+        raise BuildFailed("the pages could not be built; what went wrong stands above.")
     _STAMP.write_text(stamp)
     return True
 
@@ -91,12 +97,16 @@ def local_email(settings: Settings) -> Iterator[None]:
         return
     child = subprocess.Popen(  # noqa: S603 - our own interpreter
         [
-            sys.executable, "-m", "email_lambda.local",
-            "--port", str(settings.email_port),
-            "--mail-dir", str(settings.data_dir / "mail"),
+            sys.executable,
+            "-m",
+            "email_lambda.local",
+            "--port",
+            str(settings.email_port),
+            "--mail-dir",
+            str(settings.data_dir / "mail"),
         ],
         cwd=ROOT,
-        env={**_environment(), "MHMS_EMAIL_SECRET": settings.email_secret},
+        env={**read_env_file(ROOT / ".env"), **_environment(), "MHMS_EMAIL_SECRET": settings.email_secret},
     )
     try:
         yield

@@ -60,11 +60,11 @@ def configure() -> None:
             logger.propagate = True
 
 
-def note_backend_error(error: Exception) -> None:
+def note_backend_error(exception: Exception) -> None:
     """Reflex's hook for an exception in an event; the page is told by the gate, so nothing is sent from here."""
-    logging.getLogger("mhms_app.web").error("an event failed", exc_info=error)
+    logging.getLogger("mhms_app.web").error("an event failed", exc_info=exception)
 
 
-def note_frontend_error(_error: Exception) -> None:
+def note_frontend_error(exception: Exception) -> None:
     """Reflex's hook for an error that a browser reports: its words are the browser's, so only the fact is kept."""
     logging.getLogger("mhms_app.web").warning("a browser reported an error")
