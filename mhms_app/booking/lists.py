@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -16,12 +17,16 @@ from mhms_app.accounts.rules import search_key
 from mhms_app.actor import Actor, Role, require_role
 from mhms_app.audit import service as audit
 from mhms_app.availability.models import Slot, SlotState
+from mhms_app.availability.rules import day_of
 from mhms_app.booking.models import Appointment, Status
 from mhms_app.booking.service import ACTIVE
 from mhms_app.db import Page
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
+from mhms_app.directory.service import PersonRow
 from mhms_app.errors import NotFound
+from mhms_app.notifications import service as notifications
+from mhms_app.notifications.service import OutboxCounts
 from mhms_app.settings import settings
 
 _Person, _Practitioner = aliased(User), aliased(User)
@@ -78,7 +83,7 @@ class Filter:
     """Which bookings an administrator wants to see; None and ``""`` leave a question open.
 
     Attributes:
-        search: looked for in the patient's name and address and in the reference.
+        search: looked for in the names of patient and doctor, in the patient's address and as the reference.
         first, last: clinic days, both included.
     """
 
@@ -88,6 +93,18 @@ class Filter:
     status: str = ""
     first: date | None = None
     last: date | None = None
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> Filter:
+        """The filter that the query of an address asks for; what makes no sense there leaves a question open."""
+        return cls(
+            search=query.get("q", "")[:100],
+            doctor_id=_key(query.get("doctor", "")),
+            department_id=_key(query.get("department", "")),
+            status=query.get("status", "") if query.get("status") in set(Status) else "",
+            first=day_of(query.get("from", "")),
+            last=day_of(query.get("to", "")),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +117,26 @@ class Week:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """How many patients came, and how many did not."""
+
+    seen: int
+    missed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
-    """The numbers of an administrator's first page."""
+    """An administrator's first page: the numbers, and what needs a person."""
 
     booked_today: int
     booked_same_day_last_week: int
     free_next_week: int
     published_next_week: int
-    no_shows: int
-    seen_or_missed: int
-    pending_doctors: int
+    month: Outcome
+    month_before: Outcome
+    pending: tuple[PersonRow, ...]
+    outbox: OutboxCounts
+    latest: tuple[BookingRow, ...]
     weeks: tuple[Week, ...]
 
 
@@ -124,7 +151,7 @@ def past(session: Session, actor: Actor | None, *, page: int = 1, size: int = 10
     wanted = _of_patient(actor).where(
         or_(col(Appointment.status).not_in(ACTIVE), col(Appointment.ends_at) <= db.clock.now())
     )
-    total = directory.count(session, wanted)
+    total = db.count(session, wanted)
     ordered = wanted.order_by(col(Appointment.starts_at).desc(), col(Appointment.id).desc())
     return Page(_appointment_rows(session, ordered.offset((page - 1) * size).limit(size)), total)
 
@@ -183,7 +210,7 @@ def upcoming_visits(
 ) -> Page[VisitRow]:
     """The acting doctor's appointments from ``after`` on, by time, a page at a time."""
     wanted = _of_doctor(session, actor).where(col(Appointment.starts_at) >= after)
-    total = directory.count(session, wanted)
+    total = db.count(session, wanted)
     ordered = wanted.order_by(col(Appointment.starts_at), col(Appointment.id))
     return Page(_visit_rows(session, ordered.offset((page - 1) * size).limit(size)), total)
 
@@ -216,15 +243,8 @@ def list_bookings(
     """The clinic's bookings for an administrator, latest start first, a page at a time."""
     require_role(actor, Role.ADMIN)
     bookings = _bookings(wanted)
-    total = directory.count(session, bookings)
+    total = db.count(session, bookings)
     return Page(_booking_rows(session, bookings.offset((page - 1) * size).limit(size)), total)
-
-
-def latest_bookings(session: Session, actor: Actor | None, *, limit: int = 8) -> tuple[BookingRow, ...]:
-    """What was booked last, for an administrator."""
-    require_role(actor, Role.ADMIN)
-    newest = _bookings(Filter()).order_by(None).order_by(col(Appointment.created_at).desc(), col(Appointment.id).desc())
-    return _booking_rows(session, newest.limit(limit))
 
 
 def export_bookings(
@@ -269,6 +289,7 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
             or_(
                 col(_Person.name_key).contains(key, autoescape=True),
                 col(_Person.email_key).contains(key, autoescape=True),
+                col(_Practitioner.name_key).contains(key, autoescape=True),
                 col(Appointment.reference) == key.upper(),
             )
         )
@@ -285,6 +306,10 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     return conditions
 
 
+def _key(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
 def _midnight(day: date) -> datetime:
     """The instant at which a clinic day begins."""
     return datetime.combine(day, time(), tzinfo=settings().zone)
@@ -295,7 +320,7 @@ def _booking_rows(session: Session, wanted: Select[*tuple[Any, ...]]) -> tuple[B
 
 
 def overview(session: Session, actor: Actor | None) -> Overview:
-    """The numbers of an administrator's first page, as of now."""
+    """What an administrator's first page shows, as of now."""
     require_role(actor, Role.ADMIN)
     now = db.clock.now()
     today = now.astimezone(settings().zone).date()
@@ -304,10 +329,10 @@ def overview(session: Session, actor: Actor | None) -> Overview:
         now + timedelta(days=7),
         now - timedelta(days=30),
     )
-    outcome = _count_by_status(session, month_ago, now)
     open_slots, published = _slot_use(session, now, next_week)
     monday = today - timedelta(days=today.weekday())
     mondays = [monday - timedelta(weeks=weeks) for weeks in range(8, 0, -1)]
+    newest = _bookings(Filter()).order_by(None).order_by(col(Appointment.created_at).desc(), col(Appointment.id).desc())
     return Overview(
         booked_today=_count_booked(session, _midnight(today), tomorrow),
         booked_same_day_last_week=_count_booked(
@@ -315,11 +340,18 @@ def overview(session: Session, actor: Actor | None) -> Overview:
         ),
         free_next_week=open_slots,
         published_next_week=published,
-        no_shows=outcome.get(Status.NO_SHOW.value, 0),
-        seen_or_missed=sum(outcome.get(s.value, 0) for s in (Status.NO_SHOW, Status.COMPLETED)),
-        pending_doctors=len(directory.list_pending_doctors(session, actor)),
+        month=_outcome(session, month_ago, now),
+        month_before=_outcome(session, now - timedelta(days=60), month_ago),
+        pending=directory.list_people(session, actor, status="pending", size=100).rows,
+        outbox=notifications.counts(session, actor),
+        latest=_booking_rows(session, newest.limit(8)),
         weeks=tuple(_week(session, day) for day in mondays),
     )
+
+
+def _outcome(session: Session, first: datetime, last: datetime) -> Outcome:
+    counts = _count_by_status(session, first, last)
+    return Outcome(seen=counts.get(Status.COMPLETED.value, 0), missed=counts.get(Status.NO_SHOW.value, 0))
 
 
 def _count_booked(session: Session, first: datetime, last: datetime) -> int:

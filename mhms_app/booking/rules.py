@@ -13,37 +13,41 @@ REASON_LENGTH = 500
 _REFERENCE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # nothing that is misheard or misread
 
 
-class SlotTaken(ClinicError):
+class NotBookable(ClinicError):
+    """This patient cannot have this slot; its children say why."""
+
+
+class SlotTaken(NotBookable):
     """Somebody else was faster."""
 
     sentence = "This time has just been taken."
 
 
-class SlotWithdrawn(ClinicError):
+class SlotWithdrawn(NotBookable):
     """The doctor no longer offers this time."""
 
     sentence = "This time is no longer offered. Please choose another."
 
 
-class SlotPast(ClinicError):
+class SlotPast(NotBookable):
     """The time has begun or is over."""
 
     sentence = "This time has passed. Please choose a later one."
 
 
-class DoctorUnavailable(ClinicError):
+class DoctorUnavailable(NotBookable):
     """The doctor cannot be booked now: not approved, gone, or the department is closed."""
 
     sentence = "This doctor cannot be booked at the moment. Please choose another."
 
 
-class PatientBusy(ClinicError):
+class PatientBusy(NotBookable):
     """The patient has another appointment at that time."""
 
     sentence = "You already have an appointment at that time."
 
 
-class TooManyAppointments(ClinicError):
+class TooManyAppointments(NotBookable):
     """The patient has as many upcoming appointments as the policy allows."""
 
 

@@ -62,7 +62,9 @@ def book(session: Session, actor: Actor | None, *, slot_id: int, reason: str, ke
     """
     patient, patient_id = _require_patient(actor)
     reason = rules.tidy_reason(reason)
-    _lock(session, select(col(Patient.id)).where(col(Patient.id) == patient_id).with_for_update())
+    # One booking of a patient at a time. The weaker kind of lock (FOR NO KEY UPDATE) lets go on what only
+    # refers to the row, as every new appointment does: with the stronger kind the two could wait for each other.
+    _lock(session, select(col(Patient.id)).where(col(Patient.id) == patient_id).with_for_update(key_share=True))
     if earlier := _find_by_key(session, patient_id, key):
         return earlier
     slot = _slot_under_lock(session, slot_id)

@@ -3,6 +3,8 @@
 Every condition of ``rules.why_not_bookable`` stands in the statement, together with the session that the
 person acts in. When all of them hold it swaps the slot's state and writes appointment, message and audit
 entry; when any of them does not, it changes nothing and says nothing, and ``service.book`` finds out why.
+It also leaves everything to ``service.book`` while another booking of the same patient is under way: what it
+would decide on, a statement that had to wait has read before.
 A property test holds the two to the same answer, and another the two messages to the same content.
 """
 
@@ -30,6 +32,7 @@ WITH person AS (
     WHERE l.token_hash = %(token_hash)s AND l.revoked_at IS NULL
       AND l.idle_until > %(now)s AND l.expires_at > %(now)s
       AND u.active AND u.role = 'patient'
+    FOR NO KEY UPDATE OF p SKIP LOCKED
 ), wanted AS (
     SELECT s.id AS slot_id, s.doctor_id, s.starts_at, s.ends_at,
            d.department_id, u.full_name AS doctor, dep.name AS department, dep.location

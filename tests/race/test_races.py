@@ -1,0 +1,122 @@
+"""Many people want the same thing at the same moment, in real processes on real databases."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from datetime import time, timedelta
+from functools import partial
+
+import pytest
+
+from mhms_app import db
+from mhms_app.accounts import service as accounts
+from mhms_app.availability import rules as slot_rules
+from mhms_app.availability import service as availability
+from mhms_app.availability.rules import Plan
+from mhms_app.booking import rules
+from mhms_app.booking.service import POLICY
+from mhms_app.errors import ClinicError
+from tests.race.cast import MORNING, Way, attempt, book, cast, count, what_must_never_be
+from tests.race.crowd import PROCESSES, Crowd
+
+every_way = pytest.mark.parametrize("way", Way, ids=lambda way: way.name.lower())
+REFUSALS = {error.__name__ for error in (rules.SlotTaken, rules.PatientBusy, rules.SlotWithdrawn)}
+
+
+@every_way
+def test_500_attempts_on_one_slot_have_one_winner(database: str, crowd: Crowd, way: Way) -> None:
+    people = cast(patients=50)
+    answers = crowd.book(database, [attempt(token, people.slots[0]) for token in people.patients * 10], way=way)
+    assert len(answers) == 500
+    assert Counter(answer.refusal or "booked" for answer in answers) == {"booked": 1, "SlotTaken": 499}
+    assert what_must_never_be() == []
+    assert [count(f"SELECT count(*) FROM {table}") for table in ("appointment", "outbox_message")] == [1, 1]
+    assert count("SELECT count(*) FROM audit_entry WHERE action = 'appointment.book'") == 1
+
+
+@every_way
+def test_patients_who_want_overlapping_slots_get_one_of_them(database: str, crowd: Crowd, way: Way) -> None:
+    """Forty slots of eight doctors, all within two hours; everybody tries all of them, from several places at once."""
+    people = cast(patients=8, doctors=8, slots=5)
+    attempts = [attempt(token, slot_id) for token in people.patients for slot_id in people.slots]
+    random.Random(7).shuffle(attempts)
+    answers = crowd.book(database, attempts, way=way)
+    assert what_must_never_be() == []
+    assert {answer.refusal for answer in answers if answer.refusal} <= REFUSALS
+    booked = sum(1 for answer in answers if answer.reference)
+    assert booked == count("SELECT count(*) FROM appointment") > 0
+    # Nobody was refused what they could have had: one after the other they are all refused again.
+    assert [a for a in answers if a.refusal and book(attempt(a.attempt.token, a.attempt.slot_id)).reference] == []
+
+
+@every_way
+def test_one_request_from_every_process_is_one_appointment(database: str, crowd: Crowd, way: Way) -> None:
+    """A double click, a second tab, a retry after a lost answer: everybody hears the same reference."""
+    people = cast(patients=10, slots=10)
+    requests = [attempt(token, slot_id) for token, slot_id in zip(people.patients, people.slots, strict=True)]
+    answers = crowd.book(database, [request for request in requests for _ in range(PROCESSES * 2)], way=way)
+    assert what_must_never_be() == []
+    # Only without the locks can anybody be refused while their own request is under way; they then ask again.
+    assert way is not Way.SHIPPED or all(answer.reference for answer in answers)
+    heard = {(answer.attempt, answer.reference or book(answer.attempt).reference) for answer in answers}
+    assert len(heard) == len(requests) == count("SELECT count(*) FROM appointment")
+
+
+def test_nobody_hoards_appointments_from_many_tabs(database: str, crowd: Crowd) -> None:
+    people = cast(patients=4, slots=60)
+    wanted = [attempt(people.patients[number % 4], slot_id) for number, slot_id in enumerate(people.slots)]
+    answers = crowd.book(database, wanted)
+    assert Counter(answer.refusal for answer in answers) == {"": 4 * POLICY.most_active, "TooManyAppointments": 20}
+
+
+def test_a_booked_slot_is_never_withdrawn_and_a_withdrawn_one_never_booked(database: str, crowd: Crowd) -> None:
+    """The doctor's two tabs withdraw and publish again what six processes of patients are booking."""
+    people = cast(patients=40, slots=0)
+    _publish(people.doctors[0])
+    doctor = [partial(_change_slots, people.doctors[0], seed) for seed in range(2)]
+    patients = [partial(_book_what_is_free, people.patients, seed) for seed in range(PROCESSES - 2)]
+    outcomes = crowd.together(database, [*doctor, *patients])
+    withdrawn, booked = sum(outcomes[:2], Counter[str]()), sum(outcomes[2:], Counter[str]())
+    assert what_must_never_be() == []
+    assert withdrawn["withdrawn"] == count("SELECT count(*) FROM slot WHERE state = 'withdrawn'") > 0
+    assert booked["booked"] == count("SELECT count(*) FROM slot WHERE state = 'booked'") > 0
+    assert set(booked) <= {"booked", "TooManyAppointments", *REFUSALS}
+    assert set(withdrawn) <= {"withdrawn", "Conflict", "SlotBooked", "SlotWithdrawn"}
+
+
+DAY = MORNING.date()
+PLAN = Plan(DAY, DAY, time(10), time(18), length=timedelta(minutes=5))
+
+
+def _publish(token: str) -> None:
+    with db.transaction() as session:
+        availability.publish(session, accounts.resolve(session, token), plan=PLAN)
+
+
+def _change_slots(token: str, seed: int) -> Counter[str]:
+    """Withdraw some of what looks open, publish it again, and so on; count what came of it."""
+    chance, outcomes = random.Random(seed), Counter[str]()
+    for _ in range(20):
+        with db.transaction(read_only=True) as session:
+            week = availability.week_of_doctor(session, accounts.resolve(session, token), monday=DAY)
+        some = chance.sample([slot.id for slot in week if slot.state == "open"], k=3)
+        try:
+            with db.transaction() as session:
+                done = availability.withdraw(session, accounts.resolve(session, token), slot_ids=tuple(some))
+            outcomes["withdrawn"] += done.withdrawn
+            _publish(token)
+        except ClinicError as refusal:
+            outcomes[type(refusal).__name__] += 1
+    return outcomes
+
+
+def _book_what_is_free(tokens: tuple[str, ...], seed: int) -> Counter[str]:
+    """Look at what is free and book some of it; count the answers."""
+    chance, outcomes = random.Random(seed), Counter[str]()
+    for _ in range(12):
+        with db.transaction(read_only=True) as session:
+            free = availability.free_slots(session, None, doctor_id=1, first=MORNING, last=MORNING + slot_rules.DAY)
+        answer = book(attempt(chance.choice(tokens), chance.choice(free).id))
+        outcomes[answer.refusal or "booked"] += 1
+    return outcomes
