@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 HOME = "/"
 LOGIN = "/login"
@@ -29,6 +29,7 @@ POST_LOGIN = "/session"
 POST_LOGOUT = "/session/end"
 POST_SIGNUP = "/signup/account"
 BOOKINGS_CSV = "/admin/bookings.csv"
+CALENDAR_FILE = "/patient/appointments/{reference}.ics"
 
 _HOME_OF_ROLE = {"patient": PATIENT, "doctor": DOCTOR, "admin": ADMIN}
 
@@ -38,9 +39,20 @@ def home_of(role: str) -> str:
     return _HOME_OF_ROLE.get(role, HOME)
 
 
-def doctor_profile(doctor_id: int, *, slot_id: int | None = None) -> str:
-    """The page of one doctor, with a slot chosen when one is given."""
-    return f"{DOCTORS}/{doctor_id}" + (f"?slot={slot_id}" if slot_id else "")
+def doctor_profile(doctor_id: int, *, week: date | None = None, slot_id: int | None = None) -> str:
+    """The page of one doctor, at a week and with a slot chosen when they are given."""
+    return with_query(f"{DOCTORS}/{doctor_id}", week=week.isoformat() if week else "", slot=slot_id or "")
+
+
+def doctors(*, department: str = "", q: str = "", day: str = "", page: int = 1) -> str:
+    """The directory with these filters."""
+    return with_query(DOCTORS, department=department, q=q, day=day, page=page if page > 1 else "")
+
+
+def with_query(path: str, **fields: str | int) -> str:
+    """The path with those fields that are not empty."""
+    query = urlencode({name: value for name, value in fields.items() if value != ""})
+    return f"{path}?{query}" if query else path
 
 
 def doctor_day(day: date) -> str:
@@ -56,6 +68,11 @@ def doctor_week(monday: date) -> str:
 def booked(reference: str) -> str:
     """The page that says what happens after a booking."""
     return f"{PATIENT}/booked/{reference}"
+
+
+def calendar_file(reference: str) -> str:
+    """An appointment for the patient's own calendar."""
+    return CALENDAR_FILE.format(reference=reference)
 
 
 def login_then(path: str) -> str:

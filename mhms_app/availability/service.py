@@ -21,7 +21,7 @@ from mhms_app.availability.rules import Times
 from mhms_app.db import Page
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
-from mhms_app.directory.service import DoctorCard, DoctorRow
+from mhms_app.directory.service import DepartmentRow, DoctorCard, DoctorRow
 from mhms_app.errors import ClinicError, Conflict, Invalid, NotFound
 from mhms_app.settings import settings
 
@@ -89,6 +89,39 @@ class Withdrawn:
 
     withdrawn: int
     kept: int
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer to somebody who looks for a doctor.
+
+    Attributes:
+        departments: where one can look.
+        cards: the doctors who fit.
+        elsewhere: when none fits, those who can be seen soonest.
+    """
+
+    departments: tuple[DepartmentRow, ...]
+    cards: Page[DoctorCard]
+    elsewhere: tuple[DoctorCard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BookableWeek:
+    """A doctor's week as offered to somebody who looks for a time.
+
+    Attributes:
+        monday: the first day of the week.
+        free: its slots that can be booked.
+        following: the first free slot after this week, else the first of all, or None.
+        asked: the slot that was asked for, free or not; None when this doctor has no such slot.
+    """
+
+    doctor: DoctorRow
+    monday: date
+    free: tuple[SlotRow, ...]
+    following: SlotRow | None
+    asked: SlotRow | None
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +239,32 @@ def next_free(session: Session, actor: Actor | None, *, doctor_id: int, after: d
     """The first slot that can be booked at ``after`` or later, of a doctor whom patients can find."""
     return next(iter(_rows(session, _free_of(doctor_id, after).limit(1))), None)
 
+def bookable_week(
+    session: Session, actor: Actor | None, *, doctor_id: int, week: date | None = None, slot_id: int | None = None
+) -> BookableWeek:
+    """What a doctor offers in one week, past times left out.
+
+    Args:
+        week: any day of it; None means the week of the slot asked for, else that of the first free slot.
+        slot_id: a slot that somebody has in mind.
+
+    Raises:
+        NotFound: there is no such doctor, or this actor may not see them.
+        Invalid: the week is too far away.
+    """
+    doctor, now, zone = directory.get_doctor(session, actor, doctor_id=doctor_id), db.clock.now(), settings().zone
+    asked = next(iter(_rows(session, _slots(col(Slot.id) == slot_id, col(Slot.doctor_id) == doctor.id))), None)
+    soonest = next_free(session, actor, doctor_id=doctor.id, after=now)
+    if week is None:
+        shown = asked or soonest
+        week = (shown.starts_at if shown else now).astimezone(zone).date()
+    monday = rules.week_of(week)
+    first, last = rules.span(monday, 7, zone=zone)
+    free = free_slots(session, actor, doctor_id=doctor.id, first=first, last=last)
+    following = next_free(session, actor, doctor_id=doctor.id, after=last) or soonest
+    return BookableWeek(doctor, monday, free, following, asked)
+
+
 
 def next_available(
     session: Session, actor: Actor | None, *, department_id: int | None = None, after: datetime, limit: int
@@ -240,6 +299,22 @@ def doctor_cards(
     total = directory.count(session, wanted if day is None else found)
     ordered = found.order_by(col(User.name_key), col(Doctor.id)).offset((page - 1) * size).limit(size)
     return Page(_cards(session, ordered, first), total)
+
+def find_doctors(
+    session: Session,
+    actor: Actor | None,
+    *,
+    search: str = "",
+    department_id: int | None = None,
+    day: date | None = None,
+    page: int = 1,
+    size: int = 12,
+) -> Found:
+    """Answer a search as ``doctor_cards`` does; a search that finds nobody names those who can be seen soonest."""
+    cards = doctor_cards(session, actor, search=search, department_id=department_id, day=day, page=page, size=size)
+    elsewhere = () if cards.total else next_available(session, actor, after=db.clock.now(), limit=3)
+    return Found(directory.list_departments(session, actor), cards, elsewhere)
+
 
 
 def list_slots(

@@ -50,6 +50,22 @@ class AppointmentRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Home:
+    """A patient's own page: what is to come, and a page of what was."""
+
+    upcoming: tuple[AppointmentRow, ...]
+    past: Page[AppointmentRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """An appointment just booked, and the address to which its confirmation goes."""
+
+    appointment: AppointmentRow
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
 class VisitRow:
     """An appointment as its doctor sees it."""
 
@@ -166,6 +182,21 @@ def appointment(session: Session, actor: Actor | None, *, reference: str) -> App
     if not found:
         raise NotFound
     return found[0]
+
+
+def home(session: Session, actor: Actor | None, *, page: int = 1, size: int = 10) -> Home:
+    """All that the acting patient's own page shows."""
+    return Home(upcoming(session, actor), past(session, actor, page=page, size=size))
+
+
+def confirmed(session: Session, actor: Actor | None, *, reference: str) -> Confirmed:
+    """What the acting patient reads after booking.
+
+    Raises:
+        NotFound: as ``appointment``.
+    """
+    row = appointment(session, actor, reference=reference)
+    return Confirmed(row, require_role(actor, Role.PATIENT).email)
 
 
 def _of_patient(actor: Actor | None) -> Select[*tuple[Any, ...]]:

@@ -9,7 +9,10 @@ from typing import Any
 import reflex as rx
 
 from mhms_app import routes
-from mhms_app.web.public import landing, login, not_found, signup
+from mhms_app.web.doctor import availability, day, profile, unused
+from mhms_app.web.patient import booked, home
+from mhms_app.web.admin import bookings, departments, emails, overview, slots, users
+from mhms_app.web.public import doctor_profile, doctors, landing, login, not_found, signup
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +27,21 @@ class Page:
 
 PAGES = (
     Page(routes.HOME, "Find a doctor", landing.page, landing.Landing.load),
+    Page(routes.DOCTORS, "Find a doctor", doctors.page, doctors.Directory.load),
+    Page(routes.DOCTOR_PROFILE, "Choose a time", doctor_profile.page, doctor_profile.Profile.load),
     Page(routes.LOGIN, "Log in", login.page, login.Login.load),
     Page(routes.SIGNUP, "Create your account", signup.page, signup.Signup.load),
+    Page(routes.DOCTOR, "Your day", day.page, day.Day.load),
+    Page(routes.AVAILABILITY, "Availability", availability.page, availability.Availability.load),
+    Page(routes.UNUSED_SLOTS, "Unused slots", unused.page, unused.Unused.load),
+    Page(routes.OWN_PROFILE, "Your profile", profile.page, profile.Profile.load),
+    Page(routes.PATIENT, "My appointments", home.page, home.Home.load),
+    Page(routes.BOOKED, "Your appointment", booked.page, booked.Booked.load),
+    Page(routes.ADMIN, "Overview", overview.page, overview.Overview.load),
+    Page(routes.ADMIN_BOOKINGS, "Bookings", bookings.page, bookings.Bookings.load),
+    Page(routes.ADMIN_SLOTS, "Slots", slots.page, slots.Slots.load),
+    Page(routes.ADMIN_USERS, "Users", users.page, users.Users.load),
+    Page(routes.ADMIN_DEPARTMENTS, "Departments", departments.page, departments.Departments.load),
+    Page(routes.ADMIN_EMAILS, "E-mails", emails.page, emails.Emails.load),
     Page(routes.NOT_FOUND, "Not found", not_found.page),
 )

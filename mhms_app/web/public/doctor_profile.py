@@ -1,0 +1,663 @@
+"""A doctor's page: who they are, the free slots of a week, and booking one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Annotated, Any
+from uuid import uuid4
+
+import reflex as rx
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from mhms_app import routes
+from mhms_app.accounts.rules import initials
+from mhms_app.availability import service as availability
+from mhms_app.availability.rules import day_of, week_of
+from mhms_app.availability.service import BookableWeek, SlotRow, SlotsChanged
+from mhms_app.booking import service as booking
+from mhms_app.booking import statement
+from mhms_app.booking.rules import REASON_LENGTH, NotBookable
+from mhms_app.directory.service import DoctorRow
+from mhms_app.errors import NotFound
+from mhms_app.live.hub import hub
+from mhms_app.settings import settings
+from mhms_app.web import bridge, theme, words
+from mhms_app.web.components.address import address
+from mhms_app.web.gate import Role, handler
+from mhms_app.web.screen import Screen
+from mhms_app.web.shell import frame
+
+_WEEK = timedelta(days=7)
+_WORKING_DAYS = 5
+_NOON = 12
+_OFFERS = 3
+_FURTHEST = timedelta(days=366)
+_NEARLY_FULL = 100
+
+SlotId = Annotated[int, Field(gt=0, lt=2**31)]
+
+
+@dataclass(frozen=True, slots=True)
+class Doctor:
+    """Whose page it is; no name means that there is no such doctor."""
+
+    name: str = ""
+    initials: str = ""
+    title: str = ""
+    bio: str = ""
+    languages: str = ""
+    department: str = ""
+    department_path: str = routes.DOCTORS
+    place: str = ""
+    hidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """A slot in the week; ``taken`` for the moment after somebody else has booked it."""
+
+    id: int
+    clock: str
+    label: str
+    taken: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """A day of the week with its slots."""
+
+    index: int
+    weekday: str
+    number: str
+    label: str
+    count: str
+    today: bool
+    empty: bool
+    morning: list[Time]
+    afternoon: list[Time]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The slot that the person has chosen; 0 is none."""
+
+    id: int = 0
+    short: str = ""
+    long: str = ""
+
+
+class BookingForm(TypedDict):
+    """What a patient types."""
+
+    reason: Annotated[str, Field(max_length=5000)]
+
+
+class Profile(Screen):
+    """A doctor's week, and the booking that begins in it.
+
+    Attributes:
+        day: the day that phones show.
+        is_first, is_last: there is no week before or after the one shown.
+        empty: nothing is free in this week.
+        following: the next free slot outside of this week, for when nothing is free in it.
+        chosen: the slot that is being booked.
+        problem: why it cannot be booked, beside the button.
+        offers: what is free instead.
+        reason: what was typed, kept whatever else happens.
+        room: how much more can be typed, once it is little.
+        sheet: on phones, the booking is open over the week.
+        news: the doctor has published times that are not shown yet.
+        spoken: what a screen reader says of changes that nobody here made.
+        address: the page as it is, to come back to.
+    """
+
+    doctor: Doctor = Doctor()
+    title: str = ""
+    zone: str = ""
+    days: list[Day] = []
+    day: int = 0
+    is_first: bool = True
+    is_last: bool = False
+    empty: bool = False
+    following: Choice = Choice()
+    chosen: Choice = Choice()
+    problem: str = ""
+    offers: list[Time] = []
+    reason: str = ""
+    room: str = ""
+    sheet: bool = False
+    news: bool = False
+    spoken: str = ""
+    address: str = ""
+    login_path: str = routes.LOGIN
+    signup_path: str = routes.SIGNUP
+
+    _doctor_id: int = 0
+    _monday: date = date.min
+    _free: tuple[SlotRow, ...] = ()
+    _gone: frozenset[int] = frozenset()  # of these slots, those that are shown as taken for a moment
+    _slot: SlotRow | None = None  # the chosen one
+    _key: str = ""  # made when a slot is chosen: the same booking sent twice is one booking
+    _booked: int = 0  # the slot that was booked on this page: no news to who booked it
+
+    @handler()
+    async def load(self) -> None:
+        """Show the doctor, the week and the slot that the address asks for."""
+        url = self.router.url
+        doctor_id, slot_id = _key_of(url.path.rpartition("/")[2]), _key_of(url.query_parameters.get("slot", ""))
+        if doctor_id != self._doctor_id:
+            self._slot = None
+            self._remember("")
+        self._doctor_id = doctor_id
+        self.sheet, self.problem, self.offers = False, "", []
+        hub.watch(self, doctor_id)
+        try:
+            found = await self._read(day_of(url.query_parameters.get("week", "")), slot_id)
+        except NotFound:
+            self.doctor = Doctor()
+            return
+        self._show(found)
+        if slot_id:
+            self._choose(found.asked)
+        else:
+            self._slot, self.chosen = None, Choice()
+
+    @handler()
+    async def turn(self, weeks: Annotated[int, Field(ge=-1, le=1)]) -> None:
+        """Show the week before, the week after, or with 0 this week."""
+        await self._turn_to(self._monday + weeks * _WEEK if weeks else words.local(bridge.now()).date())
+
+    @handler()
+    async def jump(self) -> None:
+        """Show the week of the next free slot, or say that there is none."""
+        await self._turn_to(None)
+        if self.empty:
+            self.tell(f"{self.doctor.name} has no free slots at the moment.", tone="warn")
+
+    @handler()
+    async def show_news(self) -> None:
+        """Show the times that were published meanwhile."""
+        await self._turn_to(self._monday)
+
+    @handler()
+    async def show_day(self, day: Annotated[int, Field(ge=0, le=6)]) -> None:
+        """Show another day on a phone."""
+        self.day = day
+
+    @handler()
+    async def choose(self, slot_id: SlotId) -> None:
+        """Choose a slot; one that is not in sight is looked for first."""
+        slot = next((slot for slot in self._free if slot.id == slot_id and slot_id not in self._gone), None)
+        if slot is None:
+            found = await self._read(None, slot_id)
+            self._show(found)
+            slot = found.asked
+        self._choose(slot)
+
+    @handler()
+    async def choose_another(self) -> None:
+        """Give up the chosen slot; what was typed stays."""
+        self._choose(None)
+
+    @handler()
+    async def go_on(self) -> Any:
+        """On a phone: open the booking of the chosen slot."""
+        self.sheet = True
+        return rx.set_focus("chosen")
+
+    @handler()
+    async def keep_reason(self, text: Annotated[str, Field(max_length=5000)]) -> None:
+        """Remember what is typed, and how much room is left."""
+        self._remember(text)
+
+    @handler(Role.PATIENT)
+    async def confirm(self, form: BookingForm) -> Any:
+        """Book the chosen slot.
+
+        Which slot it is, the server remembers: what is booked is what this page shows as chosen.
+        """
+        self._remember(form["reason"])
+        slot = self._slot
+        if slot is None:
+            raise NotFound
+        try:
+            booked = await bridge.call_at_once(
+                self, statement.book_at_once, booking.book, slot_id=slot.id, reason=self.reason, key=self._key
+            )
+        except NotBookable as refusal:
+            self._show(await self._read(self._monday))
+            self._refuse(refusal.sentence, slot)
+            return None
+        self._booked = slot.id
+        self._remember("")
+        return rx.redirect(routes.booked(booked.reference))
+
+    async def _read(self, week: date | None, slot_id: int | None = None) -> BookableWeek:
+        return await bridge.read(
+            self, availability.bookable_week, doctor_id=self._doctor_id, week=week, slot_id=slot_id
+        )
+
+    async def _turn_to(self, week: date | None) -> None:
+        self._show(await self._read(week))
+        self._follow()
+
+    def _remember(self, reason: str) -> None:
+        left = REASON_LENGTH - len(reason)
+        self.reason = reason
+        self.room = f"{abs(left)} characters {'left' if left >= 0 else 'too many'}" if left < _NEARLY_FULL else ""
+
+    def _show(self, found: BookableWeek) -> None:
+        """Show a week."""
+        now = bridge.now()
+        today = words.local(now).date()
+        self.doctor = _doctor(found.doctor)
+        self._monday, self._free, self._gone, self.news = found.monday, found.free, frozenset(), False
+        self.title = words.days_between(found.monday, found.monday + timedelta(days=_days_shown(found.free) - 1))
+        self.zone = words.zone_name(found.free[0].starts_at if found.free else now)
+        self.is_first = found.monday <= week_of(today)
+        self.is_last = found.monday + _WEEK > today + _FURTHEST
+        self.empty = not found.free
+        self.following = _choice(found.following, now) if found.following else Choice()
+        self.day = words.local(found.free[0].starts_at).weekday() if found.free else 0
+        self._draw()
+
+    def _draw(self) -> None:
+        """Draw the week from what is known of it."""
+        self.days = _days(self._monday, self._free, self._gone, today=words.local(bridge.now()).date())
+
+    def _choose(self, slot: SlotRow | None) -> None:
+        """Make a slot the one to be booked, or none; say so if it is free no more."""
+        self.problem, self.offers, self.spoken = "", [], ""
+        if slot is None:
+            self.sheet = False
+        elif self._slot is None or slot.id != self._slot.id:
+            self._key = str(uuid4())
+        self._slot, self.chosen = slot, _choice(slot, bridge.now()) if slot else Choice()
+        if slot is not None:
+            if week_of(words.local(slot.starts_at).date()) == self._monday:
+                self.day = words.local(slot.starts_at).weekday()
+            if slot.state != "open" or slot.starts_at <= bridge.now():
+                self._refuse(f"{words.clock(slot.starts_at)} is no longer free.", slot)
+        self._follow()
+
+    def _refuse(self, sentence: str, slot: SlotRow) -> None:
+        """Say beside the button why the chosen slot cannot be booked, and what is free after it."""
+        self.problem = sentence
+        later = [free for free in self._free if free.starts_at > slot.starts_at and free.id not in self._gone]
+        self.offers = [_time(free, short=False) for free in later[:_OFFERS]]
+        if not self.offers and self.following.id:
+            self.offers = [Time(self.following.id, self.following.short, self.following.short)]
+
+    def _follow(self) -> None:
+        """Keep the ways back to this page true."""
+        self.address = routes.doctor_profile(self._doctor_id, week=self._monday, slot_id=self.chosen.id or None)
+        self.login_path, self.signup_path = routes.login_then(self.address), routes.signup_then(self.address)
+
+    async def _on_slots_changed(self, change: SlotsChanged) -> None:
+        """Strike through what somebody else has taken, and offer to show what was published."""
+        if change.doctor_id != self._doctor_id:
+            return
+        self.news = self.news or change.came
+        gone = frozenset(change.gone) - {self._booked}
+        if here := gone & {slot.id for slot in self._free}:
+            self._gone |= here
+            self._draw()
+        if self._slot and self._slot.id in gone:
+            self._refuse(f"{words.clock(self._slot.starts_at)} has just been taken.", self._slot)
+            self.spoken = self.problem
+
+    def _forget_gone(self) -> None:
+        """Remove what was struck through."""
+        self._free = tuple(slot for slot in self._free if slot.id not in self._gone)
+        self._gone, self.empty = frozenset(), not self._free
+        self._draw()
+
+
+def _key_of(text: str) -> int:
+    """The key that an address holds; 0 belongs to nothing."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def _doctor(row: DoctorRow) -> Doctor:
+    place = f", {row.location}" if row.location else ""
+    return Doctor(
+        name=row.name,
+        initials=initials(row.name),
+        title=row.title,
+        bio=row.bio,
+        languages=row.languages,
+        department=row.department,
+        department_path=routes.doctors(department=str(row.department_id)),
+        place=f"{settings().clinic_name}{place}",
+        hidden=not row.approved,
+    )
+
+
+def _choice(slot: SlotRow, now: datetime) -> Choice:
+    day = words.short_day(words.local(slot.starts_at).date(), today=words.local(now).date())
+    return Choice(slot.id, f"{day}, {words.clock(slot.starts_at)}", words.span(slot.starts_at, slot.ends_at, now=now))
+
+
+def _time(slot: SlotRow, *, short: bool = True, taken: bool = False) -> Time:
+    clock, day = words.clock(slot.starts_at), words.local(slot.starts_at).date()
+    named = words.short_day(day, today=day)
+    return Time(slot.id, clock if short else f"{named}, {clock}", f"{clock}, {named}", taken)
+
+
+def _days_shown(free: Iterable[SlotRow]) -> int:
+    """From Monday on: to Friday, or further when the weekend has slots."""
+    return max([_WORKING_DAYS, *(words.local(slot.starts_at).weekday() + 1 for slot in free)])
+
+
+def _days(monday: date, free: tuple[SlotRow, ...], gone: frozenset[int], *, today: date) -> list[Day]:
+    """The days of a week with their slots, in order."""
+    shown = range(_days_shown(free))
+    slots: dict[int, list[SlotRow]] = {index: [] for index in shown}
+    for slot in free:
+        slots[words.local(slot.starts_at).weekday()].append(slot)
+    return [_day(monday + timedelta(days=index), slots[index], gone, today=today) for index in shown]
+
+
+def _day(day: date, slots: list[SlotRow], gone: frozenset[int], *, today: date) -> Day:
+    times = [(words.local(slot.starts_at).hour, _time(slot, taken=slot.id in gone)) for slot in slots]
+    left = sum(not time.taken for _, time in times)
+    return Day(
+        index=day.weekday(),
+        weekday=words.weekday(day),
+        number=str(day.day),
+        label=f"{words.long_day(day)}: {words.count(left, 'free slot')}",
+        count=str(left) if left else "–",
+        today=day == today,
+        empty=not times,
+        morning=[time for hour, time in times if hour < _NOON],
+        afternoon=[time for hour, time in times if hour >= _NOON],
+    )
+
+
+# The page -------------------------------------------------------------------------------------------
+
+
+def page() -> rx.Component:
+    """The page of one doctor."""
+    return frame(
+        theme.loading(rx.cond(Profile.doctor.name, _doctor_and_week(), _nobody()), _skeleton()),
+        address(Profile.address),
+        active=routes.DOCTORS,
+        wide=True,
+    )
+
+
+def _doctor_and_week() -> rx.Component:
+    return theme.split(
+        theme.stack(_head(), _week(), gap="loose"),
+        rx.cond(Profile.chosen.id, _booking(), _invitation()),
+        side_width=348,
+    )
+
+
+def _nobody() -> rx.Component:
+    return theme.card(
+        theme.empty_state(
+            rx.el.h1("We could not find this doctor"),
+            "They may have left the clinic, or the address has a typing mistake.",
+            theme.link_button("All doctors", routes.DOCTORS, kind="primary"),
+            icon_name="search-x",
+        )
+    )
+
+
+def _head() -> rx.Component:
+    doctor = Profile.doctor
+    return rx.el.header(
+        rx.el.a(theme.icon("arrow-left", size=16), doctor.department, href=doctor.department_path, class_name="back"),
+        rx.el.div(
+            theme.avatar(doctor.initials, size="huge"),
+            rx.el.div(
+                rx.el.h1(doctor.name),
+                rx.el.p(doctor.title, class_name="lead"),
+                theme.line(
+                    theme.chip(doctor.department, "accent"),
+                    rx.cond(doctor.languages, theme.chip(doctor.languages)),
+                    class_name="line chips",
+                ),
+            ),
+            class_name="profile",
+        ),
+        rx.cond(doctor.bio, rx.el.p(doctor.bio, class_name="bio second")),
+        rx.cond(
+            doctor.hidden,
+            theme.notice("Patients cannot find this page until an administrator has approved the doctor.", tone="warn"),
+        ),
+        class_name="page-head",
+    )
+
+
+# The week -------------------------------------------------------------------------------------------
+
+
+def _week() -> rx.Component:
+    return rx.el.section(
+        rx.el.div(
+            theme.period(
+                Profile.title,
+                theme.chip("live", "ok"),
+                on_previous=Profile.turn(-1),
+                on_today=Profile.turn(0),
+                on_next=Profile.turn(1),
+                disabled=Profile.is_first,
+            ),
+            theme.button("Next available", kind="quiet", compact=True, on_click=Profile.jump),
+            class_name="week-head",
+        ),
+        rx.cond(
+            Profile.news,
+            theme.notice(
+                "New times were published. ",
+                rx.el.button("Show them", type="button", on_click=Profile.show_news, class_name="as-link"),
+                role="status",
+            ),
+        ),
+        rx.cond(
+            Profile.empty,
+            _nothing_free(),
+            rx.fragment(
+                theme.day_strip(rx.foreach(Profile.days, _day_tab)),
+                theme.week_grid(rx.foreach(Profile.days, _day_column)),
+            ),
+        ),
+        rx.el.p(
+            "Times in ",
+            Profile.zone,
+            ". A slot that somebody takes disappears here at once.",
+            class_name="small second",
+        ),
+        rx.el.p(Profile.spoken, class_name="unseen", role="status"),
+        aria_label="Free slots",
+        class_name="stack",
+    )
+
+
+def _nothing_free() -> rx.Component:
+    onwards = theme.button(
+        rx.fragment("Next: ", Profile.following.short), kind="primary", on_click=Profile.choose(Profile.following.id)
+    )
+    return theme.card(
+        rx.cond(
+            Profile.following.id,
+            theme.empty_state("No free slots this week", None, onwards, icon_name="calendar-x"),
+            theme.empty_state(
+                "No free slots at the moment",
+                "New times appear here as soon as they are published. Others of the department may be free sooner.",
+                theme.link_button("Others of the department", Profile.doctor.department_path),
+                icon_name="calendar-x",
+            ),
+        )
+    )
+
+
+def _day_tab(day: Day) -> rx.Component:
+    return theme.day_tab(
+        day.weekday,
+        day.number,
+        day.count,
+        chosen=Profile.day == day.index,
+        on_click=Profile.show_day(day.index),
+        aria_label=day.label,
+    )
+
+
+def _day_column(day: Day) -> rx.Component:
+    return theme.day_column(
+        day.weekday,
+        day.number,
+        rx.cond(day.morning, _part("Morning", day.morning)),
+        rx.cond(day.afternoon, _part("Afternoon", day.afternoon)),
+        rx.cond(day.empty, theme.no_slots()),
+        chosen=Profile.day == day.index,
+        today=day.today,
+    )
+
+
+def _part(name: str, times: list[Time]) -> rx.Component:
+    return rx.fragment(rx.el.h4(name, class_name="only-phone part"), rx.foreach(times, _slot))
+
+
+def _slot(time: Time) -> rx.Component:
+    return theme.slot_button(
+        time.clock,
+        label=time.label,
+        chosen=Profile.chosen.id == time.id,
+        taken=time.taken,
+        on_click=Profile.choose(time.id),
+    )
+
+
+# Booking --------------------------------------------------------------------------------------------
+
+
+def _invitation() -> rx.Component:
+    return rx.el.div(
+        theme.card(
+            theme.empty_state(
+                "Choose a time", "Your appointment is put together here.", icon_name="mouse-pointer-click"
+            )
+        ),
+        class_name="only-wide",
+    )
+
+
+def _booking() -> rx.Component:
+    return rx.fragment(
+        theme.panel(
+            "Your appointment",
+            theme.well(
+                rx.el.strong(Profile.chosen.long, id="chosen", tab_index=-1),
+                rx.el.br(),
+                Profile.doctor.name + " · " + Profile.doctor.department,
+                rx.el.br(),
+                Profile.doctor.place,
+                rx.el.br(),
+                Profile.zone,
+            ),
+            rx.match(Screen.viewer_role, ("patient", _form()), ("", _way_in()), _not_for_staff()),
+            sheet=Profile.sheet,
+        ),
+        rx.cond(
+            Profile.sheet,
+            rx.fragment(),
+            theme.bottom_bar(
+                Profile.chosen.short,
+                Profile.zone,
+                theme.button("Continue", kind="primary", on_click=Profile.go_on),
+            ),
+        ),
+    )
+
+
+def _form() -> rx.Component:
+    return theme.form(
+        theme.text_area(
+            "Reason",
+            "reason",
+            optional=True,
+            placeholder="What should the doctor know beforehand?",
+            hint=Profile.room,
+            error=Profile.errors["reason"],
+            default_value=Profile.reason,
+            on_change=Profile.keep_reason.debounce(300),
+        ),
+        _problem(),
+        rx.cond(
+            Profile.problem,
+            rx.fragment(),
+            theme.button("Confirm booking", kind="primary", type="submit", full=True),
+        ),
+        _choose_another(),
+        on_submit=Profile.confirm,
+    )
+
+
+def _problem() -> rx.Component:
+    """Why the chosen time cannot be had, and what can."""
+    return rx.el.div(
+        rx.cond(
+            Profile.problem,
+            rx.fragment(
+                theme.notice(Profile.problem, tone="warn", icon_name="triangle-alert"),
+                rx.cond(
+                    Profile.offers,
+                    rx.el.div(
+                        rx.el.p("Free instead:", class_name="small second"),
+                        rx.foreach(
+                            Profile.offers,
+                            lambda time: theme.button(
+                                time.clock, full=True, aria_label=time.label, on_click=Profile.choose(time.id)
+                            ),
+                        ),
+                        class_name="stack tight",
+                    ),
+                ),
+            ),
+        ),
+        class_name="stack",
+        aria_live="polite",
+    )
+
+
+def _choose_another() -> rx.Component:
+    return theme.button("Choose another time", kind="quiet", full=True, on_click=Profile.choose_another)
+
+
+def _way_in() -> rx.Component:
+    return theme.stack(
+        _problem(),
+        rx.el.p("Booking needs an account. This time stays chosen while you log in, but it is not kept for you."),
+        theme.link_button("Log in", Profile.login_path, kind="primary", full=True),
+        theme.link_button("Create account", Profile.signup_path, full=True),
+        _choose_another(),
+    )
+
+
+def _not_for_staff() -> rx.Component:
+    return theme.stack(
+        rx.el.p("You are logged in for your work at the clinic. To book for yourself, log in as a patient."),
+        _choose_another(),
+    )
+
+
+def _skeleton() -> rx.Component:
+    return theme.split(
+        theme.stack(
+            rx.el.div(
+                theme.skeleton("64px", "64px", round=True),
+                rx.el.div(theme.skeleton("16rem", "1.75rem"), theme.skeleton("12rem"), class_name="stack tight"),
+                class_name="profile",
+            ),
+            theme.skeleton("12rem", "1.25rem"),
+            theme.skeleton("100%", "440px"),
+            gap="loose",
+        )
+    )

@@ -1,0 +1,283 @@
+"""Finding a doctor: by department, by name, by day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated
+
+import reflex as rx
+from pydantic import Field
+
+from mhms_app import routes
+from mhms_app.accounts.rules import initials
+from mhms_app.availability import service as availability
+from mhms_app.availability.rules import day_of
+from mhms_app.directory.service import DoctorCard
+from mhms_app.web import bridge, theme, words
+from mhms_app.web.components.address import address
+from mhms_app.web.gate import handler
+from mhms_app.web.screen import Screen
+from mhms_app.web.shell import frame
+
+_SIZE = 12
+_LAST_PAGE = 1000
+
+Key = Annotated[str, Field(pattern=r"^\d{0,9}$")]
+
+
+@dataclass(frozen=True, slots=True)
+class Department:
+    """A department to choose."""
+
+    value: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A doctor who fits."""
+
+    name: str
+    initials: str
+    about: str
+    languages: str
+    next_free: str
+    free: str
+    path: str
+    next_path: str
+
+
+class Directory(Screen):
+    """Who fits what somebody is looking for.
+
+    Attributes:
+        department, q, day: what is asked for, as in the address.
+        drawn: counts how often the fields were filled in by the page itself.
+        rows: the doctors on this page.
+        elsewhere: when nobody fits, those who can be seen soonest.
+        narrowed: something is asked for.
+        address: the page as it is, to come back to.
+    """
+
+    departments: list[Department] = []
+    department: str = ""
+    q: str = ""
+    day: str = ""
+    drawn: int = 0
+    rows: list[Found] = []
+    elsewhere: list[Found] = []
+    heading: str = ""
+    summary: str = ""
+    page: int = 1
+    is_last: bool = True
+    narrowed: bool = False
+    address: str = ""
+
+    @handler()
+    async def load(self) -> None:
+        """Answer what the address asks for."""
+        query = self.router.url.query_parameters
+        department, page = query.get("department", ""), query.get("page", "")
+        self.department = department if _is_key(department) else ""
+        self.q, self.day = (
+            query.get("q", "")[:100].strip(),
+            query.get("day", "") if day_of(query.get("day", "")) else "",
+        )
+        self.page = min(int(page), _LAST_PAGE) if _is_key(page) and int(page) else 1
+        self.drawn += 1
+        await self._find()
+
+    @handler()
+    async def choose_department(self, department: Key) -> None:
+        """Show one department, or with nothing all of them."""
+        self.department, self.page = department, 1
+        await self._find()
+
+    @handler()
+    async def search(self, q: Annotated[str, Field(max_length=100)]) -> None:
+        """Show those whose name, title or department has these words."""
+        self.q, self.page = q.strip(), 1
+        await self._find()
+
+    @handler()
+    async def choose_day(self, day: Annotated[str, Field(max_length=10)]) -> None:
+        """Show those with a free slot on a day, or with nothing on any day."""
+        self.day, self.page = day if day_of(day) else "", 1
+        await self._find()
+
+    @handler()
+    async def turn(self, pages: Annotated[int, Field(ge=-1, le=1)]) -> None:
+        """Show the page before or after."""
+        self.page = min(max(self.page + pages, 1), _LAST_PAGE)
+        await self._find()
+
+    @handler()
+    async def clear(self) -> None:
+        """Show everybody."""
+        self.department, self.q, self.day, self.page = "", "", "", 1
+        self.drawn += 1
+        await self._find()
+
+    async def _find(self) -> None:
+        day = day_of(self.day)
+        found = await bridge.read(
+            self,
+            availability.find_doctors,
+            search=self.q,
+            department_id=int(self.department) if self.department else None,
+            day=day,
+            page=self.page,
+            size=_SIZE,
+        )
+        now = bridge.now()
+        self.departments = [Department(str(row.id), row.name) for row in found.departments]
+        self.rows = [_found(card, day, now) for card in found.cards.rows]
+        self.elsewhere = [_found(card, None, now) for card in found.elsewhere]
+        first, total = (self.page - 1) * _SIZE + 1, found.cards.total
+        self.is_last = self.page * _SIZE >= total
+        self.heading = f"{words.count(total, 'doctor')}{f' free on {words.long_day(day)}' if day else ''}"
+        self.summary = f"{first} to {first + len(self.rows) - 1} of {total}" if total > _SIZE else ""
+        self.narrowed = bool(self.department or self.q or self.day)
+        self.address = routes.doctors(department=self.department, q=self.q, day=self.day, page=self.page)
+
+
+def _is_key(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def _found(card: DoctorCard, day: date | None, now: datetime) -> Found:
+    doctor = card.doctor
+    return Found(
+        name=doctor.name,
+        initials=initials(doctor.name),
+        about=" · ".join(part for part in (doctor.title, doctor.department) if part),
+        languages=doctor.languages,
+        next_free=words.moment(card.next_free_at, now=now) if card.next_free_at else "",
+        free=f"{card.free_this_week} free {'that' if day else 'this'} week" if card.free_this_week else "",
+        path=routes.doctor_profile(doctor.id, week=day),
+        next_path=routes.doctor_profile(doctor.id, slot_id=card.next_slot_id),
+    )
+
+
+# The page -------------------------------------------------------------------------------------------
+
+
+def page() -> rx.Component:
+    """The directory."""
+    return frame(
+        theme.page_heading("Find a doctor", "Every free slot of the clinic, as it is now."),
+        _filters(),
+        theme.loading(_results(), theme.card(theme.skeleton_rows(6), flush=True)),
+        address(Directory.address),
+        active=routes.DOCTORS,
+    )
+
+
+def _filters() -> rx.Component:
+    return theme.card(
+        theme.filters(
+            theme.select_field(
+                "Department",
+                theme.option("", "All departments"),
+                rx.foreach(Directory.departments, lambda department: theme.option(department.value, department.name)),
+                name="department",
+                icon_name="layout-grid",
+                value=Directory.department,
+                on_change=Directory.choose_department,
+            ),
+            theme.text_field(
+                "Doctor or specialty",
+                "q",
+                icon_name="search",
+                grow=True,
+                type="search",
+                max_length=100,
+                auto_complete="off",
+                placeholder="Name or specialty",
+                default_value=Directory.q,
+                on_change=Directory.search.debounce(250),
+            ),
+            theme.text_field(
+                "Day",
+                "day",
+                icon_name="calendar",
+                type="date",
+                default_value=Directory.day,
+                on_change=Directory.choose_day.debounce(250),
+            ),
+            key=Directory.drawn,
+            role="search",
+        ),
+    )
+
+
+def _results() -> rx.Component:
+    return theme.section(
+        Directory.heading,
+        rx.cond(
+            Directory.rows,
+            theme.card(
+                theme.rows(rx.foreach(Directory.rows, _row)),
+                rx.cond(
+                    Directory.summary,
+                    theme.pager(
+                        Directory.summary,
+                        on_previous=Directory.turn(-1),
+                        on_next=Directory.turn(1),
+                        first=Directory.page == 1,
+                        last=Directory.is_last,
+                    ),
+                ),
+                flush=True,
+            ),
+            _nobody(),
+        ),
+        aside=rx.cond(
+            Directory.narrowed, theme.button("Clear the filters", kind="quiet", compact=True, on_click=Directory.clear)
+        ),
+    )
+
+
+def _row(row: Found) -> rx.Component:
+    return rx.el.li(
+        theme.avatar(row.initials, size="large"),
+        rx.el.div(
+            rx.el.h3(rx.el.a(row.name, href=row.path)),
+            rx.el.small(row.about),
+            rx.cond(row.languages, rx.el.small(row.languages)),
+            class_name="what",
+        ),
+        rx.cond(
+            row.next_free,
+            rx.el.div(
+                rx.el.a(rx.el.strong(row.next_free), theme.unseen(": book with ", row.name), href=row.next_path),
+                rx.el.small(row.free),
+                class_name="free",
+            ),
+            rx.el.div(rx.el.small("No free slots at the moment"), class_name="free"),
+        ),
+        theme.link_button(rx.fragment("See times", theme.unseen(" of ", row.name)), row.path, compact=True),
+        class_name="doctor",
+    )
+
+
+def _nobody() -> rx.Component:
+    return theme.stack(
+        theme.card(
+            theme.empty_state(
+                "Nobody fits all of this",
+                "Try another day, or fewer words.",
+                theme.button("Clear the filters", kind="primary", on_click=Directory.clear),
+                icon_name="search-x",
+            )
+        ),
+        rx.cond(
+            Directory.elsewhere,
+            theme.section(
+                "Soonest of all departments",
+                theme.card(theme.rows(rx.foreach(Directory.elsewhere, _row)), flush=True),
+            ),
+        ),
+        gap="loose",
+    )
