@@ -75,6 +75,15 @@ class Plan:
     weekdays: frozenset[int] = EVERY_DAY
 
 
+def day_of(text: str) -> date | None:
+    """The date that a field or an address holds, ``2026-11-26``; None when it is none of this century."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if day.year in YEARS else None
+
+
 def week_of(day: date) -> date:
     """The Monday of the week that holds this day (ISO 8601)."""
     return day - timedelta(days=day.weekday())

@@ -323,9 +323,7 @@ def list_pending_doctors(session: Session, actor: Actor | None) -> tuple[DoctorR
     require_role(actor, Role.ADMIN)
     return _rows(
         session,
-        doctors()
-        .where(_PENDING)
-        .order_by(col(User.created_at), col(Doctor.id)),
+        doctors().where(_PENDING).order_by(col(User.created_at), col(Doctor.id)),
     )
 
 
