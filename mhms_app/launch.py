@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def build_pages(settings: Settings) -> bool:
     if PAGES.is_dir() and _STAMP.is_file() and _STAMP.read_text() == stamp:
         return False
     _STAMP.unlink(missing_ok=True)
-    export = subprocess.run(  # noqa: S603 - our own interpreter
+    export = subprocess.run(
         [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip", "--env", "prod"],
         check=False,
         cwd=ROOT,
@@ -129,6 +130,8 @@ def wait_until_ready(settings: Settings, *, seconds: float = 120) -> bool:
 
 def serve(settings: Settings) -> None:
     """Serve pages, socket and routes on one port until a signal ends it."""
+    # A forked worker would inherit this process's threads' locks and database connections.
+    multiprocessing.set_start_method("spawn")
     environment.REFLEX_ENV_MODE.set(Env.PROD)
     environment.REFLEX_SKIP_COMPILE.set(True)
     environment.REFLEX_MOUNT_FRONTEND_COMPILED_APP.set(True)
