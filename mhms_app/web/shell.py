@@ -10,6 +10,7 @@ import reflex as rx
 from mhms_app import routes
 from mhms_app.settings import settings
 from mhms_app.web.components.native_form import posted_form
+from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.theme import avatar, button, classes, icon, link_button, notice, skeleton, unseen
 
@@ -46,6 +47,14 @@ _ROLE_NAMES = {"patient": "Patient", "doctor": "Doctor", "admin": "Administrator
 _TONE_ICONS = (("ok", "circle-check"), ("warn", "triangle-alert"), ("bad", "circle-alert"))
 
 
+class Messages(Screen):
+    """The message at the top of the page."""
+
+    @handler()
+    async def dismiss(self) -> None:
+        """Take the message away, as the gate does before every event."""
+
+
 def frame(*content: Any, active: str = "", wide: bool = False) -> rx.Component:
     """A whole page.
 
@@ -74,6 +83,9 @@ def frame(*content: Any, active: str = "", wide: bool = False) -> rx.Component:
             rx.el.div(*content, class_name=classes("page", "wide" if wide else "")),
             id="content",
             tab_index=-1,
+            on_mount=rx.cond(
+                Screen.met, rx.set_focus("content"), rx.noop()
+            ),  # a page after the first is read from its top
         ),
         rx.cond(Screen.met, _by_viewer(lambda role: _bottom_bar(role, active))),
     )
@@ -181,7 +193,11 @@ def _messages() -> rx.Component:
     """What the last action said; always in the page, so that it is read out when it changes."""
     shown = rx.match(
         Screen.notice_tone,
-        *((tone, notice(Screen.notice, tone=tone, icon_name=name)) for tone, name in _TONE_ICONS),
-        notice(Screen.notice),
+        *((tone, _message(tone, name)) for tone, name in _TONE_ICONS),
+        _message("info", "info"),
     )
     return rx.el.div(rx.cond(Screen.notice, shown), class_name="live", role="status", aria_live="polite")
+
+
+def _message(tone: str, icon_name: str) -> rx.Component:
+    return notice(Screen.notice, tone=tone, icon_name=icon_name, on_dismiss=Messages.dismiss)

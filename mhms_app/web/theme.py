@@ -249,15 +249,15 @@ def card(
 ) -> rx.Component:
     """A white card; ``flush`` for lists and tables that reach its edges."""
     return rx.el.div(
-        *([] if title is None else [_head(title, aside, level=rx.el.h3)]),
+        *([] if title is None else [_head(title, aside)]),
         *children,
         class_name=classes("card", "flush" if flush else ""),
         **props,
     )
 
 
-def _head(title: Content, aside: Content = None, *, level: Any = rx.el.h2) -> rx.Component:
-    return rx.el.div(level(title), _optional(line, aside), class_name="section-head")
+def _head(title: Content, aside: Content = None) -> rx.Component:
+    return rx.el.div(rx.el.h2(title), _optional(line, aside), class_name="section-head")
 
 
 def _optional(element: Any, content: Content, **props: Any) -> rx.Component:
@@ -281,7 +281,7 @@ def avatar(initials: Content, *, size: Literal["", "large", "huge"] = "") -> rx.
 
 
 def person(name: Content, text: Content, initials: Content, *, heading: Any = rx.el.h3) -> rx.Component:
-    """Somebody with their avatar: a doctor on a card."""
+    """Somebody with their avatar, such as a doctor on a card; ``heading`` is one level below what stands above."""
     return rx.el.div(
         avatar(initials, size="large"),
         rx.el.div(heading(name), rx.el.p(text, class_name="small second")),
@@ -435,7 +435,7 @@ def choices(label: str, *options: rx.Component, error: Content = "", hide_label:
     return rx.el.fieldset(
         rx.el.legend(label, class_name="unseen" if hide_label else "legend"),
         *options,
-        _error_line(error, ""),
+        error_line(error),
         class_name="choices",
     )
 
@@ -455,7 +455,7 @@ def segments(label: str, *options: Content, error: Content = "") -> rx.Component
     return rx.el.fieldset(
         rx.el.legend(label, class_name="legend"),
         rx.el.div(*options, class_name="segments"),
-        _error_line(error, ""),
+        error_line(error),
         class_name="field",
     )
 
@@ -516,12 +516,12 @@ def _field(
         control,
         *after,
         rx.el.p(hint, id=f"{identity}-hint", class_name="hint") if _given(hint) else rx.fragment(),
-        _error_line(error, f"{identity}-error"),
+        error_line(error, f"{identity}-error"),
         class_name=classes("field", marks),
     )
 
 
-def _error_line(error: Content, identity: str) -> rx.Component:
+def error_line(error: Content, identity: str = "") -> rx.Component:
     """The place of a field's error; it is there before the error is, so that it is read out when it comes."""
     if not _given(error):
         return rx.fragment()
@@ -537,16 +537,23 @@ def _error_line(error: Content, identity: str) -> rx.Component:
 # Messages -------------------------------------------------------------------------------------------
 
 
-def notice(*text: Content, tone: str | rx.Var[str] = "info", icon_name: str = "info", **props: Any) -> rx.Component:
+def notice(
+    *text: Content,
+    tone: str | rx.Var[str] = "info",
+    icon_name: str = "info",
+    on_dismiss: Any = None,
+    **props: Any,
+) -> rx.Component:
     """A message that stays in the page; what just happened goes through ``Screen.tell`` instead."""
-    return rx.el.div(icon(icon_name), rx.el.div(*text), class_name=classes("notice", tone), **props)
+    dismiss = [] if on_dismiss is None else [icon_button("Dismiss message", "x", on_click=on_dismiss)]
+    return rx.el.div(icon(icon_name), rx.el.div(*text), *dismiss, class_name=classes("notice", tone), **props)
 
 
 def empty_state(title: Content, text: Content = None, *actions: Content, icon_name: str = "calendar") -> rx.Component:
     """What a list says when it is empty: the fact, and what to do next."""
     return rx.el.div(
         disc(icon_name),
-        rx.el.h3(title),
+        rx.el.strong(title),
         _optional(rx.el.p, text),
         line(*actions) if actions else rx.fragment(),
         class_name="empty",
@@ -559,7 +566,12 @@ def confirm(question: Content, consequence: Content, *actions: Content) -> rx.Co
     The actions: ``button("Cancel appointment", kind="danger", solid=True, ...)`` and a way out.
     """
     return rx.el.div(
-        rx.el.h3(question), rx.el.p(consequence), line(*actions), class_name="confirm", role="group", aria_live="polite"
+        rx.el.strong(question),
+        rx.el.p(consequence),
+        line(*actions),
+        class_name="confirm",
+        role="group",
+        aria_live="polite",
     )
 
 
@@ -761,11 +773,7 @@ def day_column(
     weekday: Content, number: Content, *slots: Content, chosen: Flag = True, today: Flag = False
 ) -> rx.Component:
     """One day with its slots; ``chosen`` says whether phones show it."""
-    return rx.el.section(
-        _day_name(weekday, number, today),
-        rx.el.div(*slots, class_name="slots"),
-        class_name=_day_class(chosen),
-    )
+    return _day(weekday, number, rx.el.div(*slots, class_name="slots"), chosen=chosen, today=today)
 
 
 def slot_button(
@@ -817,9 +825,7 @@ def hour_lane(
     weekday: Content, number: Content, *blocks: Content, chosen: Flag = True, today: Flag = False
 ) -> rx.Component:
     """One day of an ``hour_grid`` with its ``time_block`` items; ``chosen`` says whether phones show it."""
-    return rx.el.section(
-        _day_name(weekday, number, today), rx.el.div(*blocks, class_name="lane"), class_name=_day_class(chosen)
-    )
+    return _day(weekday, number, rx.el.div(*blocks, class_name="lane"), chosen=chosen, today=today)
 
 
 def time_block(
@@ -840,12 +846,15 @@ def time_block(
     )
 
 
-def _day_name(weekday: Content, number: Content, today: Flag) -> rx.Component:
-    return rx.el.h3(rx.el.span(weekday), " ", rx.el.b(number), class_name=_chosen(today, "day-name today", "day-name"))
-
-
-def _day_class(chosen: Flag) -> Any:
-    return _chosen(chosen, "day chosen", "day")
+def _day(weekday: Content, number: Content, inside: rx.Component, *, chosen: Flag, today: Flag) -> rx.Component:
+    """A day of a week: a group that is named like its column."""
+    return rx.el.div(
+        rx.el.p(rx.el.span(weekday), " ", rx.el.b(number), class_name=_chosen(today, "day-name today", "day-name")),
+        inside,
+        role="group",
+        aria_label=rx.Var.create(weekday).to(str) + " " + rx.Var.create(number).to(str),
+        class_name=_chosen(chosen, "day chosen", "day"),
+    )
 
 
 def _chosen(condition: Any, yes: str, no: str) -> Any:

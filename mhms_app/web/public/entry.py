@@ -12,6 +12,8 @@ from mhms_app.web import bridge, theme
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
 
+_ORDER = ("role", "full_name", "department", "email", "password")
+
 
 class Entry(Screen):
     """A form that the browser posts by itself.
@@ -23,6 +25,7 @@ class Entry(Screen):
         next_path: where to go afterwards.
         login_path, signup_path: the two pages; each passes on where to go afterwards.
         characters_shown: the password can be read.
+        first_problem: the field to correct first; the keyboard starts there.
     """
 
     typed: dict[str, str] = {}
@@ -32,6 +35,7 @@ class Entry(Screen):
     login_path: str = routes.LOGIN
     signup_path: str = routes.SIGNUP
     characters_shown: bool = False
+    first_problem: str = ""
 
     _shown: str = ""  # the number of the refusal that was shown last: each is shown once
 
@@ -49,10 +53,11 @@ class Entry(Screen):
         self.login_path = routes.login_then(self.next_path) if self.next_path else routes.LOGIN
         self.signup_path = routes.signup_then(self.next_path) if self.next_path else routes.SIGNUP
         self.characters_shown = False
-        self.typed, self.problems = {}, {}
+        self.typed, self.problems, self.first_problem = {}, {}, ""
         refused = cookies.refused_form(self.router.headers.cookie or "", form)
         if refused and refused.number != self._shown:
             self.typed, self.problems, self._shown = refused.typed, refused.errors, refused.number
+            self.first_problem = next((name for name in _ORDER if name in refused.errors), "")
             self.attempt += 1
         return None
 
@@ -62,9 +67,14 @@ def next_field() -> rx.Component:
     return rx.el.input(type="hidden", name="next", value=Entry.next_path)
 
 
+def said_of(name: str) -> rx.Var[str]:
+    """The sentence beside a field; what an earlier visit left is not shown while the page is loading."""
+    return rx.cond(rx.State.is_hydrated, Entry.problems[name], "")
+
+
 def general_problem() -> rx.Component:
     """What is wrong with the form as a whole."""
-    sentence = Entry.problems["form"]
+    sentence = said_of("form")
     return rx.cond(sentence, theme.notice(sentence, tone="bad", icon_name="circle-alert", role="alert"))
 
 
@@ -79,7 +89,8 @@ def email_field(**props: Any) -> rx.Component:
         spell_check=False,
         required=True,
         default_value=Entry.typed["email"],
-        error=Entry.problems["email"],
+        auto_focus=Entry.first_problem == "email",
+        error=said_of("email"),
         **props,
     )
 
@@ -92,7 +103,8 @@ def password_field(**props: Any) -> rx.Component:
         shown=Entry.characters_shown,
         on_toggle=Entry.toggle_characters,
         required=True,
-        error=Entry.problems["password"],
+        auto_focus=Entry.first_problem == "password",
+        error=said_of("password"),
         **props,
     )
 

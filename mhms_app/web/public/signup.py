@@ -17,7 +17,15 @@ from mhms_app.settings import settings
 from mhms_app.web import bridge, theme
 from mhms_app.web.components.native_form import posted_form
 from mhms_app.web.gate import handler
-from mhms_app.web.public.entry import Entry, email_field, general_problem, next_field, other_way, password_field
+from mhms_app.web.public.entry import (
+    Entry,
+    email_field,
+    general_problem,
+    next_field,
+    other_way,
+    password_field,
+    said_of,
+)
 from mhms_app.web.shell import frame
 
 _HINT = "At least 12 characters; a sentence is easiest to remember."
@@ -94,7 +102,8 @@ def page() -> rx.Component:
                     required=True,
                     max_length=200,
                     default_value=Signup.typed["full_name"],
-                    error=Signup.problems["full_name"],
+                    auto_focus=Signup.first_problem == "full_name",
+                    error=said_of("full_name"),
                     on_blur=Signup.leave("full_name"),
                 ),
                 _department(),
@@ -117,7 +126,7 @@ def _roles() -> rx.Component:
         "Who are you?",
         theme.choice("I am a patient", name="role", value="patient", default_checked=~is_doctor),
         theme.choice("I am a doctor", name="role", value="doctor", default_checked=is_doctor),
-        error=Signup.problems["role"],
+        error=said_of("role"),
         hide_label=True,
     )
 
@@ -132,7 +141,8 @@ def _department() -> rx.Component:
             rx.foreach(Signup.departments, lambda department: theme.option(department.value, department.name)),
             name="department",
             default_value=Signup.typed["department"],
-            error=Signup.problems["department"],
+            auto_focus=Signup.first_problem == "department",
+            error=said_of("department"),
             hint=approval if settings().is_production else "",
             aria_required="true",
         ),
