@@ -9,9 +9,9 @@ from typing import Any
 import reflex as rx
 
 from mhms_app import routes
+from mhms_app.web.admin import bookings, departments, emails, overview, slots, users
 from mhms_app.web.doctor import availability, day, profile, unused
 from mhms_app.web.patient import booked, home
-from mhms_app.web.admin import bookings, departments, emails, overview, slots, users
 from mhms_app.web.public import doctor_profile, doctors, landing, login, not_found, signup
 
 

@@ -1,0 +1,345 @@
+"""A doctor's day: who comes when, what is still free, and how the week looks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import reflex as rx
+
+from mhms_app import routes
+from mhms_app.accounts.rules import initials
+from mhms_app.availability import rules
+from mhms_app.availability import service as availability
+from mhms_app.availability.service import SlotsChanged
+from mhms_app.booking import agenda
+from mhms_app.booking.agenda import Entry
+from mhms_app.booking.lists import VisitRow
+from mhms_app.errors import ClinicError
+from mhms_app.live.hub import hub
+from mhms_app.web import bridge, theme, words
+from mhms_app.web.components import statuses
+from mhms_app.web.doctor.pieces import approval_notice, for_doctors, short_name
+from mhms_app.web.gate import Role, handler
+from mhms_app.web.screen import Screen
+from mhms_app.web.shell import frame
+
+_FIRST, _MORE, _MOST = 5, 10, 100
+_NO_REASON = "No reason given"
+_WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One slot of the day; without a patient it is free, unused or held.
+
+    Attributes:
+        free: it can still be booked, and withdrawn.
+    """
+
+    slot_id: int
+    time: str
+    name: str
+    initials: str
+    reason: str
+    status: str
+    tone: str
+    free: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Weekday:
+    """One bar of the week; ``share`` is its height, 0 to 100."""
+
+    name: str
+    share: int
+    words: str
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """An appointment of a later day."""
+
+    name: str
+    when: str
+    reason: str
+
+
+class Day(Screen):
+    """What the page of one day shows."""
+
+    heading: str = ""
+    lead: str = ""
+    awaiting_approval: bool = False
+    previous_day: str = routes.DOCTOR
+    next_day: str = routes.DOCTOR
+    lines: list[Line] = []
+    is_over: bool = False
+    asked: int = 0  # the slot about which "Withdraw?" is asked
+    week: list[Weekday] = []
+    week_summary: str = ""
+    visits: list[Visit] = []
+    more_visits: bool = False
+    unused: str = ""
+
+    _day: date = date.min
+    _visits: int = _FIRST
+
+    @handler(Role.DOCTOR)
+    async def load(self) -> None:
+        """Show the day that the address names, or today."""
+        asked = rules.day_of(self.router.url.query_parameters.get("day", ""))
+        self._day = asked or words.local(bridge.now()).date()
+        self._visits, self.asked = _FIRST, 0
+        await self._show()
+
+    @handler(Role.DOCTOR)
+    async def show_more(self) -> None:
+        """Show more of the later appointments."""
+        self._visits = min(self._visits + _MORE, _MOST)
+        await self._show()
+
+    @handler(Role.DOCTOR, local=True)
+    async def ask(self, slot_id: int) -> None:
+        """Ask whether a free slot shall be withdrawn; 0 asks about none."""
+        self.asked = slot_id
+
+    @handler(Role.DOCTOR)
+    async def withdraw(self, slot_id: int) -> None:
+        """Withdraw a free slot."""
+        self.asked = 0
+        await bridge.call(self, availability.withdraw, slot_ids=(slot_id,))
+        time = next((line.time for line in self.lines if line.slot_id == slot_id), "The slot")
+        self.tell(f"{time} is withdrawn. Patients can no longer book it.")
+        await self._show()
+
+    async def _show(self) -> None:
+        """Read the day and put it on the screen."""
+        found = await bridge.read(self, agenda.day, of=self._day, upcoming=self._visits)
+        now, day = bridge.now(), self._day
+        today = words.local(now).date()
+        entries = [entry for entry in found.week if words.local(entry.starts_at).date() == day]
+        self.heading, self.lead = words.long_day(day), lead(entries, now=now, is_today=day == today)
+        self.awaiting_approval = not found.doctor.approved
+        self.previous_day, self.next_day = (routes.doctor_day(day + timedelta(days=step)) for step in (-1, 1))
+        self.lines = [_line(entry, now) for entry in entries]
+        self.is_over = day < today
+        self.week = weekdays(found.week)
+        self.week_summary = _week_summary(found.week)
+        self.visits = [_visit(row, now) for row in found.upcoming.rows]
+        self.more_visits = found.upcoming.total > len(found.upcoming.rows) < _MOST
+        self.unused = unused(found.unused)
+        hub.watch(self, found.doctor.id)
+
+    async def _on_slots_changed(self, change: SlotsChanged) -> None:
+        """Show what was booked or published just now; whoever is logged out meanwhile sees it at the next click."""
+        with suppress(ClinicError):
+            await self._show()
+
+    def _forget_gone(self) -> None:
+        """Nothing lingers here."""
+
+
+def lead(entries: list[Entry], *, now: datetime, is_today: bool) -> str:
+    """The day in one line: "9 appointments, 3 free slots. Next: T. Brandt at 10:00."."""
+    if not entries:
+        return "No slots on this day."
+    visits = [entry for entry in entries if entry.patient]
+    free = sum(entry.state == "open" and entry.starts_at > now for entry in entries)
+    parts = [words.count(len(visits), "appointment") if visits else "No appointments"]
+    parts += [words.count(free, "free slot")] if free else []
+    said = f"{', '.join(parts)}."
+    if not is_today or not visits:
+        return said
+    if waiting := next((entry for entry in visits if entry.status == "checked_in"), None):
+        return f"{said} {short_name(waiting.patient)} is waiting."
+    if following := next((entry for entry in visits if entry.status == "booked" and entry.starts_at > now), None):
+        return f"{said} Next: {short_name(following.patient)} at {words.clock(following.starts_at)}."
+    return said
+
+
+def weekdays(entries: Iterable[Entry]) -> list[Weekday]:
+    """How much of each day of a week is booked; a weekend without slots is not shown."""
+    published: Counter[int] = Counter()
+    booked: Counter[int] = Counter()
+    for entry in entries:
+        weekday = words.local(entry.starts_at).weekday()
+        published[weekday] += 1
+        booked[weekday] += bool(entry.patient)
+    most = max(1, *booked.values()) if booked else 1
+    return [
+        Weekday(
+            name=words.weekday(date(2024, 1, 1 + day)),  # a Monday and the days after it
+            share=round(100 * booked[day] / most),
+            words=f"{booked[day]} of {published[day]} booked",
+            shown=day < 5 or published[day] > 0,
+        )
+        for day in range(7)
+    ]
+
+
+def unused(starts: tuple[datetime, ...]) -> str:
+    """What the slots that nobody booked come to, and whether they have a weekday in common."""
+    if not starts:
+        return "Every slot of the last four weeks was booked."
+    weekday, times = Counter(words.local(start).weekday() for start in starts).most_common(1)[0]
+    mostly = f", mostly on {_WEEKDAYS[weekday]}" if 2 * times > len(starts) > 2 else ""
+    return f"{words.count(len(starts), 'free slot')} passed unbooked in the last four weeks{mostly}."
+
+
+def _week_summary(entries: tuple[Entry, ...]) -> str:
+    booked = sum(bool(entry.patient) for entry in entries)
+    return f"{booked} of {words.count(len(entries), 'slot')} booked" if entries else "No slots in this week."
+
+
+def _line(entry: Entry, now: datetime) -> Line:
+    time = words.clock(entry.starts_at)
+    if entry.patient:
+        status, tone = statuses.APPOINTMENT[entry.status]
+        who = initials(entry.patient)
+        return Line(entry.slot_id, time, entry.patient, who, entry.reason or _NO_REASON, status, tone, free=False)
+    free = entry.state == "open" and entry.starts_at > now
+    name = "Free" if free else "Unused" if entry.state == "open" else "Being booked"
+    return Line(entry.slot_id, time, name, "", "", "", "", free)
+
+
+def _visit(row: VisitRow, now: datetime) -> Visit:
+    return Visit(row.patient, words.moment(row.starts_at, now=now), row.reason or _NO_REASON)
+
+
+def page() -> rx.Component:
+    """The page of one day."""
+    content = theme.stack(_heading(), _lines(), gap="loose")
+    return frame(
+        approval_notice(Day.awaiting_approval),
+        for_doctors(
+            rx.cond(
+                Day.heading,
+                theme.split(content, _week(), _upcoming(), _unused(), _profile(), side_width=320),
+                _skeleton(),
+            )
+        ),
+        active=routes.DOCTOR,
+    )
+
+
+def _heading() -> rx.Component:
+    return theme.page_heading(
+        Day.heading,
+        rx.el.span(Day.lead, aria_live="polite"),
+        aside=theme.steps(
+            on_previous=Day.previous_day, on_today=routes.DOCTOR, on_next=Day.next_day, today="Today", unit="day"
+        ),
+    )
+
+
+def _lines() -> rx.Component:
+    nothing = rx.cond(
+        Day.is_over,
+        theme.empty_state("Nothing on this day", "No slots were published.", icon_name="calendar"),
+        theme.empty_state(
+            "No slots on this day",
+            "Patients can book you once you publish the times at which you see them.",
+            theme.link_button("Publish slots", routes.AVAILABILITY, kind="primary", icon_name="calendar-plus"),
+            icon_name="calendar-plus",
+        ),
+    )
+    return theme.card(rx.cond(Day.lines, theme.rows(rx.foreach(Day.lines, _row)), nothing), flush=True)
+
+
+def _row(line: Line) -> rx.Component:
+    visit = theme.list_row(
+        line.name, line.reason, theme.chip(line.status, line.tone), when=line.time, initials=line.initials
+    )
+    free = theme.list_row(
+        line.name,
+        None,
+        rx.cond(
+            line.free,
+            theme.button(
+                rx.fragment("Withdraw", theme.unseen(" ", line.time)),
+                kind="quiet",
+                compact=True,
+                on_click=Day.ask(line.slot_id),
+            ),
+        ),
+        when=line.time,
+        sunken=True,
+    )
+    return rx.cond(line.status, visit, rx.cond(Day.asked == line.slot_id, _question(line), free))
+
+
+def _question(line: Line) -> rx.Component:
+    return rx.el.li(
+        theme.confirm(
+            rx.fragment("Withdraw ", line.time, "?"),
+            "Patients can no longer book this time. Nobody has booked it, so nobody is told.",
+            theme.button("Withdraw slot", kind="danger", solid=True, compact=True, on_click=Day.withdraw(line.slot_id)),
+            theme.button("Keep it", compact=True, auto_focus=True, on_click=Day.ask(0)),
+        ),
+    )
+
+
+def _week() -> rx.Component:
+    return theme.card(
+        theme.bars(
+            "Booked slots by weekday",
+            rx.foreach(
+                Day.week,
+                lambda day: rx.cond(
+                    day.shown, theme.bar(day.name, day.share, day.words, current=day.name == Day.heading[:3])
+                ),
+            ),
+        ),
+        rx.el.p(Day.week_summary, class_name="small second"),
+        title="This week",
+    )
+
+
+def _upcoming() -> rx.Component:
+    some = theme.rows(
+        rx.foreach(Day.visits, lambda visit: theme.list_row(visit.name, rx.fragment(visit.when, " · ", visit.reason)))
+    )
+    return theme.card(
+        rx.cond(
+            Day.visits,
+            some,
+            rx.el.p("No later appointments.", class_name="small second"),
+        ),
+        rx.cond(Day.more_visits, theme.button("Show more", compact=True, full=True, on_click=Day.show_more)),
+        title="Upcoming",
+    )
+
+
+def _unused() -> rx.Component:
+    return theme.card(
+        rx.el.p(Day.unused, class_name="small second"),
+        theme.link_button("See unused slots", routes.UNUSED_SLOTS, compact=True, full=True),
+        title="Unused slots",
+    )
+
+
+def _profile() -> rx.Component:
+    return theme.card(
+        rx.el.p("Your title, biography and languages, as patients read them.", class_name="small second"),
+        theme.link_button("Edit your profile", routes.OWN_PROFILE, compact=True, full=True),
+        title="Profile",
+    )
+
+
+def _skeleton() -> rx.Component:
+    bone = theme.card(theme.skeleton("7rem"), theme.skeleton("100%", "96px"))
+    return theme.split(
+        theme.stack(
+            theme.stack(theme.skeleton("18rem", "34px"), theme.skeleton("15rem", "22px"), gap="tight"),
+            theme.card(theme.skeleton_rows(8), flush=True),
+            gap="loose",
+        ),
+        bone,
+        bone,
+        side_width=320,
+    )

@@ -1,0 +1,104 @@
+"""What patients read about a doctor, for the doctor to change."""
+
+from __future__ import annotations
+
+import reflex as rx
+from typing_extensions import TypedDict
+
+from mhms_app import routes
+from mhms_app.directory import service as directory
+from mhms_app.web import bridge, theme
+from mhms_app.web.doctor.pieces import approval_notice, for_doctors
+from mhms_app.web.gate import Role, handler
+from mhms_app.web.screen import Screen
+from mhms_app.web.shell import frame
+
+
+class Texts(TypedDict):
+    """The form as it was typed."""
+
+    title: str
+    bio: str
+    languages: str
+
+
+class Profile(Screen):
+    """The doctor's own texts, and where patients see them."""
+
+    department: str = ""
+    title: str = ""
+    bio: str = ""
+    languages: str = ""
+    public_path: str = ""
+    awaiting_approval: bool = False
+
+    @handler(Role.DOCTOR)
+    async def load(self) -> None:
+        """Show the texts as they are."""
+        doctor = await bridge.read(self, directory.require_doctor)
+        self.department, self.awaiting_approval = doctor.department, not doctor.approved
+        self.title, self.bio, self.languages = doctor.title, doctor.bio, doctor.languages
+        self.public_path = routes.doctor_profile(doctor.id)
+
+    @handler(Role.DOCTOR)
+    async def save(self, texts: Texts) -> None:
+        """Change the texts."""
+        await bridge.call(self, directory.edit_profile, doctor_id=None, **texts)
+        self.tell("Your profile is saved.")
+
+
+def page() -> rx.Component:
+    """The page."""
+    return frame(
+        approval_notice(Profile.awaiting_approval),
+        theme.narrow(
+            theme.page_heading(
+                "Your profile", "What patients read before they choose a time with you.", back=("Today", routes.DOCTOR)
+            ),
+            for_doctors(rx.cond(Profile.public_path, _form(), _skeleton())),
+        ),
+        active=routes.DOCTOR,
+    )
+
+
+def _form() -> rx.Component:
+    return theme.form(
+        theme.text_field(
+            "Title",
+            "title",
+            hint="Such as: Consultant cardiologist",
+            default_value=Profile.title,
+            error=Profile.errors["title"],
+        ),
+        theme.text_area(
+            "Biography",
+            "bio",
+            hint="Two or three sentences, at most 600 characters: what you treat, and how.",
+            default_value=Profile.bio,
+            error=Profile.errors["bio"],
+            rows=6,
+        ),
+        theme.text_field(
+            "Languages",
+            "languages",
+            hint="Such as: English, Arabic, German",
+            default_value=Profile.languages,
+            error=Profile.errors["languages"],
+        ),
+        theme.button("Save profile", kind="primary", type="submit", full=True),
+        rx.cond(
+            Profile.awaiting_approval,
+            rx.fragment(),
+            rx.el.p(
+                theme.link("See it as patients do", Profile.public_path, icon_after="arrow-right"), class_name="centred"
+            ),
+        ),
+        on_submit=Profile.save,
+    )
+
+
+def _skeleton() -> rx.Component:
+    def field(height: str) -> rx.Component:
+        return theme.stack(theme.skeleton("6rem"), theme.skeleton("100%", height), gap="tight")
+
+    return theme.stack(field("48px"), field("164px"), field("48px"), theme.skeleton("100%", "44px"))
