@@ -256,7 +256,7 @@ def set_active(session: Session, actor: Actor | None, *, user_id: int, active: b
     """
     admin = require_role(actor, Role.ADMIN)
     if not active:
-        _keep_an_administrator(session, leaving=user_id)
+        _keep_an_administrator(session, leaving=user_id, field="active")
     user = _lock_user(session, user_id)
     if not active:
         close_all_sessions(session, user_id=user_id)
@@ -296,7 +296,7 @@ def change_role(session: Session, user_id: int, role: Role) -> User:
         LastAdministrator: nobody would be left to administer.
     """
     if role is not Role.ADMIN:
-        _keep_an_administrator(session, leaving=user_id)
+        _keep_an_administrator(session, leaving=user_id, field="role")
     user = _lock_user(session, user_id)
     if user.role == role.value:
         return user
@@ -351,7 +351,7 @@ def _lock_user(session: Session, user_id: int) -> User:
     return user
 
 
-def _keep_an_administrator(session: Session, *, leaving: int) -> None:
+def _keep_an_administrator(session: Session, *, leaving: int, field: str) -> None:
     """Refuse when ``leaving`` is the only active administrator.
 
     Locks all of them in one order, so that the last two cannot leave at once or wait for each other.
@@ -363,7 +363,7 @@ def _keep_an_administrator(session: Session, *, leaving: int) -> None:
         .with_for_update()
     ).all()
     if list(administrators) == [leaving]:
-        raise LastAdministrator
+        raise LastAdministrator(field=field)
 
 
 def _row(user: User) -> UserRow:

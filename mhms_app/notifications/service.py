@@ -153,7 +153,7 @@ def list_messages(
     session: Session,
     actor: Actor | None,
     *,
-    state: Delivery | None = None,
+    state: str = "",
     search: str = "",
     page: int = 1,
     size: int = 25,
@@ -161,8 +161,8 @@ def list_messages(
     """List messages for an administrator, newest first; ``search`` is looked for in names and addresses."""
     require_role(actor, Role.ADMIN)
     wanted = select(OutboxMessage)
-    if state is not None:
-        wanted = wanted.where(OutboxMessage.state == state.value)
+    if state:
+        wanted = wanted.where(OutboxMessage.state == Delivery(state).value)
     if text := search.replace("\0", "").strip():
         wanted = wanted.where(
             or_(
@@ -170,7 +170,7 @@ def list_messages(
                 col(OutboxMessage.recipient_email).icontains(text, autoescape=True),
             )
         )
-    total = session.exec(select(func.count()).select_from(wanted.subquery())).one()
+    total = db.count(session, wanted)
     newest = wanted.order_by(col(OutboxMessage.id).desc()).offset((page - 1) * size).limit(size)
     return Page(tuple(_row(message) for message in session.exec(newest)), total)
 

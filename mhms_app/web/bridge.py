@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
+COUNTED = db.COUNTED  # the total of a list stops there
+
 _threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="service")
 _expected: contextvars.ContextVar[Role | None] = contextvars.ContextVar("expected_role", default=None)
 
@@ -40,7 +42,9 @@ def expect(role: Role | None) -> ExitStack:
     return stack
 
 
-async def call(state: Any, service: Callable[Concatenate[Session, Actor | None, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def call(
+    state: Any, service: Callable[Concatenate[Session, Actor | None, P], T], *args: P.args, **kwargs: P.kwargs
+) -> T:
     """Run a service function as the person behind this event, and commit.
 
     Raises:
@@ -63,7 +67,9 @@ async def call_at_once(
     return done if done is not None else await call(state, service, *args, **kwargs)
 
 
-async def read(state: Any, service: Callable[Concatenate[Session, Actor | None, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def read(
+    state: Any, service: Callable[Concatenate[Session, Actor | None, P], T], *args: P.args, **kwargs: P.kwargs
+) -> T:
     """Run a service function that only reads; on SQLite it then waits for no writer."""
     return await _hop(state, service, args, kwargs, read_only=True)
 

@@ -27,6 +27,16 @@ def weekday(day: date) -> str:
     return _DAYS[day.weekday()][:3]
 
 
+def weekday_name(day: date) -> str:
+    """ "Thursday"."""
+    return _DAYS[day.weekday()]
+
+
+def day_month(day: date) -> str:
+    """ "26 Nov"."""
+    return f"{day.day} {_MONTHS[day.month - 1][:3]}"
+
+
 def short_day(day: date, *, today: date) -> str:
     """ "Thu 26 Nov", with the year when it is not this one."""
     year = "" if day.year == today.year else f" {day.year}"
@@ -88,7 +98,21 @@ def zone_name(instant: datetime, *, zone: ZoneInfo | None = None) -> str:
     return f"{place} time ({short if short.isalpha() else f'UTC{short}'})" if place != short else short
 
 
-def count(number: int, one: str, many: str = "") -> str:
-    """ "1 slot", "1 180 slots": the number with its noun, thousands apart."""
-    grouped = f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
-    return f"{grouped} {one if number == 1 else many or one + 's'}"
+def ago(instant: datetime, *, now: datetime) -> str:
+    """ "12 s ago", "5 min ago", "3 h ago", "yesterday", "4 days ago"."""
+    seconds = max(0, int((now - instant).total_seconds()))
+    for size, unit in ((60, "s"), (60, "min"), (24, "h")):
+        if seconds < size:
+            return f"{seconds} {unit} ago"
+        seconds //= size
+    return "yesterday" if seconds == 1 else f"{seconds} days ago"
+
+
+def number(value: int) -> str:
+    """ "1 180": thousands apart."""
+    return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def count(value: int, one: str, many: str = "") -> str:
+    """ "1 slot", "1 180 slots": the number with its noun."""
+    return f"{number(value)} {one if value == 1 else many or one + 's'}"

@@ -28,7 +28,7 @@ class Address(rx.Fragment):  # type: ignore[misc]  # untyped in Reflex
                 "useEffect(() => {"
                 " if (arrived.current) { arrived.current = false; return; }"
                 f" const path = {path};"
-                " if (path.split('?')[0] === window.location.pathname)"
+                " if (path.split('?')[0] === window.location.pathname.replace(/(.)\\/$/, '$1'))"
                 " window.history.replaceState(window.history.state, '', path);"
                 f" }}, [{path}]);",
                 _var_data=VarData.merge(imports, self.path._get_all_var_data()),

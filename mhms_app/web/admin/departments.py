@@ -1,0 +1,228 @@
+"""The clinic's departments, for an administrator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import reflex as rx
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from mhms_app import routes
+from mhms_app.actor import Role
+from mhms_app.directory import service as directory
+from mhms_app.directory.service import DepartmentRow
+from mhms_app.web import bridge, theme, words
+from mhms_app.web.components.listing import beside, for_administrators
+from mhms_app.web.gate import handler
+from mhms_app.web.screen import Screen
+from mhms_app.web.shell import frame
+
+Text = Annotated[str, Field(max_length=1000)]
+
+
+class DepartmentForm(TypedDict):
+    """What is typed about a department."""
+
+    name: Text
+    description: Text
+    location: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One department in the table, or in the form beside it."""
+
+    id: int
+    name: str
+    description: str
+    location: str
+    open: bool
+    doctors: str
+
+
+_NEW = Unit(0, "", "", "", True, "")
+
+
+class Departments(Screen):
+    """The list of departments and the form beside it."""
+
+    units: list[Unit] = []
+    loaded: bool = False
+    is_editing: bool = False
+    edited: Unit = _NEW
+    form: int = 0
+    is_closing: bool = False
+
+    @handler(Role.ADMIN)
+    async def load(self) -> None:
+        """Show the departments."""
+        self.is_editing = self.is_closing = False
+        await self._show()
+
+    @handler(Role.ADMIN, local=True)
+    async def edit(self, department_id: int) -> None:
+        """Open the form with a department, or with 0 an empty one."""
+        self.edited = next((unit for unit in self.units if unit.id == department_id), _NEW)
+        self.is_editing, self.is_closing = True, False
+        self.form += 1
+
+    @handler(Role.ADMIN, local=True)
+    async def close(self) -> Any:
+        """Put the form away."""
+        return self._close()
+
+    @handler(Role.ADMIN)
+    async def save(self, typed: DepartmentForm) -> Any:
+        """Add a department, or change the one in the form."""
+        saved = await bridge.call(self, directory.save_department, department_id=self.edited.id or None, **typed)
+        await self._show()
+        self.tell(f"{saved.name} is saved.")
+        return self._close()
+
+    @handler(Role.ADMIN, local=True)
+    async def ask(self, closing: bool) -> None:
+        """Ask before closing a department, or think better of it."""
+        self.is_closing = closing
+
+    @handler(Role.ADMIN)
+    async def set_open(self, is_open: bool) -> Any:
+        """Close the department in the form, or open it again."""
+        self.is_closing = False
+        row = await bridge.call(self, directory.set_department_active, department_id=self.edited.id, active=is_open)
+        await self._show()
+        self.tell(f"{row.name} is {'open' if row.active else 'closed'}.")
+        return self._close()
+
+    def _close(self) -> Any:
+        self.is_editing = False
+        return rx.set_focus("add-department")
+
+    async def _show(self) -> None:
+        rows = await bridge.read(self, directory.list_departments, include_closed=True)
+        self.units, self.loaded = [_unit_of(row) for row in rows], True
+
+
+def _unit_of(row: DepartmentRow) -> Unit:
+    """What to say of a department."""
+    return Unit(
+        id=row.id,
+        name=row.name,
+        description=row.description,
+        location=row.location,
+        open=row.active,
+        doctors=words.count(row.doctors, "doctor"),
+    )
+
+
+def page() -> rx.Component:
+    """The page of the departments."""
+    add = theme.button(
+        "Add a department", kind="primary", icon_name="plus", id="add-department", on_click=Departments.edit(0)
+    )
+    listed = rx.cond(
+        Departments.units,
+        theme.table(
+            "Departments", ("Department", "Location", "Doctors", "State", ""), rx.foreach(Departments.units, _row)
+        ),
+        theme.empty_state(
+            "No departments yet",
+            "Doctors work in departments: add the first one.",
+            icon_name="building-2",
+        ),
+    )
+    return frame(
+        theme.page_heading("Departments", "Where doctors work and patients go.", aside=add),
+        for_administrators(
+            beside(
+                theme.card(rx.cond(Departments.loaded, listed, theme.skeleton_rows(6)), flush=True),
+                _form(),
+                shown=Departments.is_editing,
+            )
+        ),
+        active=routes.ADMIN_DEPARTMENTS,
+    )
+
+
+def _row(unit: Unit) -> rx.Component:
+    return theme.table_row(
+        theme.cell(
+            rx.el.div(
+                rx.el.div(unit.name),
+                rx.cond(unit.description, rx.el.div(unit.description, class_name="small second plain")),
+            ),
+            main=True,
+        ),
+        theme.cell(unit.location, label="Location", quiet=True),
+        theme.cell(unit.doctors, label="Doctors"),
+        theme.cell(rx.cond(unit.open, theme.chip("Open", "ok"), theme.chip("Closed")), label="State"),
+        theme.cell(
+            theme.button(
+                rx.fragment("Edit", theme.unseen(" ", unit.name)), compact=True, on_click=Departments.edit(unit.id)
+            ),
+            actions=True,
+        ),
+    )
+
+
+def _form() -> rx.Component:
+    unit = Departments.edited
+    return theme.panel(
+        rx.cond(unit.id, unit.name, "New department"),
+        theme.form(
+            theme.text_field(
+                "Name",
+                "name",
+                default_value=unit.name,
+                error=Departments.errors["name"],
+                max_length=80,
+                auto_complete="off",
+                auto_focus=True,
+            ),
+            theme.text_area(
+                "Description",
+                "description",
+                default_value=unit.description,
+                error=Departments.errors["description"],
+                hint="What patients come with.",
+                optional=True,
+                max_length=300,
+            ),
+            theme.text_field(
+                "Location",
+                "location",
+                default_value=unit.location,
+                error=Departments.errors["location"],
+                hint="Building and floor, as said to a patient.",
+                optional=True,
+                max_length=120,
+                auto_complete="off",
+            ),
+            theme.button(rx.cond(unit.id, "Save", "Add department"), kind="primary", type="submit", full=True),
+            on_submit=Departments.save,
+            key=Departments.form,
+        ),
+        rx.cond(unit.id, _state_of(unit)),
+        aside=theme.icon_button("Close", "x", compact=True, on_click=Departments.close),
+        label="Department",
+        sheet=Departments.is_editing,
+    )
+
+
+def _state_of(unit: Any) -> rx.Component:
+    question = theme.confirm(
+        rx.fragment("Close ", unit.name, "?"),
+        "It is no longer offered to patients or to doctors who sign up. What was booked stays booked.",
+        theme.button("Close department", kind="danger", solid=True, on_click=Departments.set_open(False)),
+        theme.button("Keep it open", kind="quiet", on_click=Departments.ask(False), auto_focus=True),
+    )
+    return rx.cond(
+        unit.open,
+        rx.cond(
+            Departments.is_closing,
+            question,
+            theme.button("Close this department", kind="danger", full=True, on_click=Departments.ask(True)),
+        ),
+        theme.button("Open this department again", full=True, on_click=Departments.set_open(True)),
+    )
