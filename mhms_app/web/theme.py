@@ -361,6 +361,15 @@ def text_field(
     )
 
 
+def any_day_field(label: str, name: str, *, chosen: Content, **props: Any) -> rx.Component:
+    """A date to look for; it says "Any day" until one is ``chosen``."""
+    return rx.el.div(
+        text_field(label, name, icon_name="calendar", hide_label=True, type="date", **props),
+        rx.cond(chosen, rx.fragment(), rx.el.span("Any day", class_name="any", aria_hidden="true")),
+        class_name="any-day",
+    )
+
+
 def select_field(
     label: str,
     *options: Content,

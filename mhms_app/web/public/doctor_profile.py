@@ -75,6 +75,7 @@ class Day:
     label: str
     count: str
     today: bool
+    past: bool
     empty: bool
     morning: list[Time]
     afternoon: list[Time]
@@ -100,7 +101,7 @@ class Profile(Screen):
 
     Attributes:
         day: the day that phones show.
-        is_first, is_last: there is no week before or after the one shown.
+        is_first: there is no week before the one shown.
         empty: nothing is free in this week.
         following: the next free slot outside of this week, for when nothing is free in it.
         chosen: the slot that is being booked.
@@ -120,7 +121,6 @@ class Profile(Screen):
     days: list[Day] = []
     day: int = 0
     is_first: bool = True
-    is_last: bool = False
     empty: bool = False
     following: Choice = Choice()
     chosen: Choice = Choice()
@@ -168,7 +168,8 @@ class Profile(Screen):
     @handler()
     async def turn(self, weeks: Annotated[int, Field(ge=-1, le=1)]) -> None:
         """Show the week before, the week after, or with 0 this week."""
-        await self._turn_to(self._monday + weeks * _WEEK if weeks else words.local(bridge.now()).date())
+        today = words.local(bridge.now()).date()
+        await self._turn_to(min(self._monday + weeks * _WEEK, today + _FURTHEST) if weeks else today)
 
     @handler()
     async def jump(self) -> None:
@@ -258,7 +259,6 @@ class Profile(Screen):
         self.title = words.days_between(found.monday, found.monday + timedelta(days=_days_shown(found.free) - 1))
         self.zone = words.zone_name(found.free[0].starts_at if found.free else now)
         self.is_first = found.monday <= week_of(today)
-        self.is_last = found.monday + _WEEK > today + _FURTHEST
         self.empty = not found.free
         self.following = _choice(found.following, now) if found.following else Choice()
         self.day = words.local(found.free[0].starts_at).weekday() if found.free else 0
@@ -371,6 +371,7 @@ def _day(day: date, slots: list[SlotRow], gone: frozenset[int], *, today: date) 
         label=f"{words.long_day(day)}: {words.count(left, 'free slot')}",
         count=str(left) if left else "–",
         today=day == today,
+        past=day < today,
         empty=not times,
         morning=[time for hour, time in times if hour < _NOON],
         afternoon=[time for hour, time in times if hour >= _NOON],
@@ -386,7 +387,6 @@ def page() -> rx.Component:
         theme.loading(rx.cond(Profile.doctor.name, _doctor_and_week(), _nobody()), _skeleton()),
         address(Profile.address),
         active=routes.DOCTORS,
-        wide=True,
     )
 
 
@@ -418,15 +418,15 @@ def _head() -> rx.Component:
             rx.el.div(
                 rx.el.h1(doctor.name),
                 rx.el.p(doctor.title, class_name="lead"),
-                theme.line(
+                rx.el.div(
                     theme.chip(doctor.department, "accent"),
                     rx.cond(doctor.languages, theme.chip(doctor.languages)),
-                    class_name="line chips",
+                    class_name="chips",
                 ),
             ),
             class_name="profile",
         ),
-        rx.cond(doctor.bio, rx.el.p(doctor.bio, class_name="bio second")),
+        rx.cond(doctor.bio, rx.el.p(doctor.bio, class_name="bio")),
         rx.cond(
             doctor.hidden,
             theme.notice("Patients cannot find this page until an administrator has approved the doctor.", tone="warn"),
@@ -515,7 +515,7 @@ def _day_column(day: Day) -> rx.Component:
         day.number,
         rx.cond(day.morning, _part("Morning", day.morning)),
         rx.cond(day.afternoon, _part("Afternoon", day.afternoon)),
-        rx.cond(day.empty, theme.no_slots()),
+        rx.cond(day.empty, rx.cond(day.past, rx.el.p("Past", class_name="past"), theme.no_slots())),
         chosen=Profile.day == day.index,
         today=day.today,
     )

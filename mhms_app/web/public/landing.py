@@ -124,13 +124,7 @@ def _search() -> rx.Component:
             max_length=100,
             auto_complete="off",
         ),
-        rx.el.div(
-            theme.text_field(
-                "Day", "day", icon_name="calendar", hide_label=True, type="date", on_change=Landing.choose_day
-            ),
-            rx.cond(Landing.day, rx.fragment(), rx.el.span("Any day", class_name="any", aria_hidden="true")),
-            class_name="any-day",
-        ),
+        theme.any_day_field("Day", "day", chosen=Landing.day, on_change=Landing.choose_day),
         theme.button("Find a slot", kind="primary", type="submit"),
         class_name="card search",
         role="search",
