@@ -32,13 +32,14 @@ COUNTED = db.COUNTED  # the total of a list stops there
 
 _threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="service")
 _expected: contextvars.ContextVar[Role | None] = contextvars.ContextVar("expected_role", default=None)
+_is_a_persons: contextvars.ContextVar[bool] = contextvars.ContextVar("is_a_persons_event", default=False)
 
 
 def expect(role: Role | None) -> ExitStack:
     """Ask every call of the running handler for this role; closing the result ends that."""
-    token = _expected.set(role)
     stack = ExitStack()
-    stack.callback(_expected.reset, token)
+    stack.callback(_expected.reset, _expected.set(role))
+    stack.callback(_is_a_persons.reset, _is_a_persons.set(True))
     return stack
 
 
@@ -114,7 +115,7 @@ async def _hop(
     state: Any, service: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any], *, read_only: bool
 ) -> T:
     """Run a service in one thread and one transaction, and keep the screen's idea of the person true."""
-    token, role = session_token(state), _expected.get()
+    token, role, is_a_persons = session_token(state), _expected.get(), _is_a_persons.get()
     seen: list[Actor | None] = []
 
     def work() -> T:
@@ -124,7 +125,7 @@ async def _hop(
             if role is not None:
                 accounts.require_role(actor, role)
             result = service(session, actor, *args, **kwargs)
-        if actor is not None and actor.touch_due:
+        if actor is not None and actor.touch_due and is_a_persons:  # a live screen keeps no session awake
             with db.transaction() as session:
                 accounts.touch(session, session_id=actor.session_id)
         return result
