@@ -22,10 +22,11 @@ from reflex.middleware.middleware import Middleware
 from reflex.state import BaseState, StateUpdate
 from reflex_base.event import Event
 from reflex_base.registry import RegistrationContext
+from reflex_base.utils.form import FORM_DATA_ENTRIES_KEY
 
-from mhms_app.errors import ClinicError, InvalidForm, LoginRequired, NotAllowed
 from mhms_app import routes
 from mhms_app.actor import Role
+from mhms_app.errors import ClinicError, InvalidForm, LoginRequired, NotAllowed
 from mhms_app.web import bridge
 from mhms_app.web.screen import Screen
 
@@ -115,6 +116,21 @@ def _schema(method: Callable[..., Any]) -> type[BaseModel]:
     )
 
 
+def _plain(payload: Any) -> Any:
+    """The arguments as a browser of ours means them: a form comes as pairs of name and value, and is a dict here.
+
+    Whatever only looks like a form stays as it is, for the schema to refuse.
+    """
+    return {name: _form(value) for name, value in payload.items()} if isinstance(payload, dict) else payload
+
+
+def _form(value: Any) -> Any:
+    pairs = value.get(FORM_DATA_ENTRIES_KEY) if isinstance(value, dict) and len(value) == 1 else None
+    if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):
+        return value
+    return {str(name): text for name, text in pairs if text is not None}  # None: the field is not on the page now
+
+
 def _forget_messages(state: Any) -> None:
     """Clear what the last event said, so that a message never outlives its cause."""
     if state.notice:
@@ -182,7 +198,7 @@ class Gate(Middleware):
             log.warning("event refused: not a handler (%s)", name[:40])
             return StateUpdate()
         try:
-            arguments = policy.schema.model_validate(event.payload)
+            arguments = policy.schema.model_validate(_plain(event.payload))
         except ValidationError as refusal:
             wrong = sorted({str(error["loc"][0]) if error["loc"] else "" for error in refusal.errors()})
             log.warning("event refused: arguments of %s (%s)", name, ", ".join(w[:40] for w in wrong[:5]))
