@@ -211,6 +211,22 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'open'"),
     )
     op.create_index("ix_slot_time", "slot", ["starts_at", "id"], unique=False)
+    op.create_index(
+        "ix_slot_held",
+        "slot",
+        ["starts_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'held'"),
+        sqlite_where=sa.text("state = 'held'"),
+    )
+    op.create_index(
+        "ix_slot_withdrawn",
+        "slot",
+        ["starts_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'withdrawn'"),
+        sqlite_where=sa.text("state = 'withdrawn'"),
+    )
     op.create_table(
         "appointment",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -279,6 +295,18 @@ def downgrade() -> None:
     op.drop_index("ix_appointment_department_time", table_name="appointment")
     op.drop_index("ix_appointment_created", table_name="appointment")
     op.drop_table("appointment")
+    op.drop_index(
+        "ix_slot_held",
+        table_name="slot",
+        postgresql_where=sa.text("state = 'held'"),
+        sqlite_where=sa.text("state = 'held'"),
+    )
+    op.drop_index(
+        "ix_slot_withdrawn",
+        table_name="slot",
+        postgresql_where=sa.text("state = 'withdrawn'"),
+        sqlite_where=sa.text("state = 'withdrawn'"),
+    )
     op.drop_index("ix_slot_time", table_name="slot")
     op.drop_index(
         "ix_slot_open",

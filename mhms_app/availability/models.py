@@ -40,6 +40,10 @@ class Slot(SQLModel, table=True):
             sqlite_where=text("state = 'open'"),
         ),
         Index("ix_slot_time", "starts_at", "id"),
+        *(
+            Index(f"ix_slot_{state}", "starts_at", "id", postgresql_where=text(only), sqlite_where=text(only))
+            for state, only in (("held", "state = 'held'"), ("withdrawn", "state = 'withdrawn'"))
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True)

@@ -30,9 +30,10 @@ Rows: TypeAlias = directory.Rows
 
 WEEK = timedelta(days=7)
 
-# Written into the statement instead of passed as a parameter, so that both engines see that the partial
-# index over open slots answers: however many slots there are, only a few are read.
-_OPEN: ColumnElement[str] = literal_column("'open'")
+# States are written into statements instead of passed as parameters, so that both engines see that a partial
+# index over open slots (or held, or withdrawn ones) answers: however many slots there are, few are read.
+_STATES: dict[str, ColumnElement[str]] = {state.value: literal_column(f"'{state.value}'") for state in SlotState}
+_OPEN = _STATES[SlotState.OPEN]
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +342,9 @@ def list_slots(
         within = select(col(Doctor.id)).where(col(Doctor.department_id) == department_id)
         conditions.append(col(Slot.doctor_id).in_(within))
     if state is not None:
-        conditions.append(col(Slot.state) == _known_state(state))
+        if state not in _STATES:
+            raise Invalid("Please choose a state from the list.", field="state")
+        conditions.append(col(Slot.state) == _STATES[state])
     if first is not None:
         conditions.append(col(Slot.starts_at) >= first)
     if last is not None:
@@ -483,12 +486,6 @@ def _cards(session: Session, found: Rows, first: datetime) -> tuple[DoctorCard, 
     return tuple(
         DoctorCard(doctor, next_free_at, slot_id, counts.get(doctor.id, 0)) for doctor, slot_id, next_free_at in rows
     )
-
-
-def _known_state(state: str) -> str:
-    if state not in set(SlotState):
-        raise Invalid("Please choose a state from the list.", field="state")
-    return state
 
 
 def _record(session: Session, actor: Actor | None, action: str, doctor_id: int, slots: int) -> None:
