@@ -13,6 +13,7 @@ from mhms_app.api.wall import Wall
 from mhms_app.live.hub import hub
 from mhms_app.notifications.dispatcher import Dispatcher
 from mhms_app.settings import settings
+from mhms_app.web.components.around import AROUND
 from mhms_app.web.gate import Gate
 from mhms_app.web.pages import PAGES
 from mhms_app.web.theme import HEAD
@@ -23,6 +24,7 @@ app = rx.App(
     stylesheets=["/mhms.css"],
     head_components=HEAD,
     toaster=None,
+    app_wraps=AROUND,
     backend_exception_handler=logs.note_backend_error,
     frontend_exception_handler=logs.note_frontend_error,
     api_transformer=[

@@ -9,6 +9,7 @@ import reflex as rx
 
 from mhms_app import routes
 from mhms_app.settings import settings
+from mhms_app.web.components.around import connection_lost
 from mhms_app.web.components.native_form import posted_form
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
@@ -196,7 +197,9 @@ def _messages() -> rx.Component:
         *((tone, _message(tone, name)) for tone, name in _TONE_ICONS),
         _message("info", "info"),
     )
-    return rx.el.div(rx.cond(Screen.notice, shown), class_name="live", role="status", aria_live="polite")
+    return rx.el.div(
+        connection_lost(), rx.cond(Screen.notice, shown), class_name="live", role="status", aria_live="polite"
+    )
 
 
 def _message(tone: str, icon_name: str) -> rx.Component:

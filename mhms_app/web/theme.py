@@ -459,10 +459,10 @@ def checkbox(label: Content, *, name: str = "", **props: Any) -> rx.Component:
     return rx.el.label(rx.el.input(type="checkbox", name=name, **props), rx.el.span(label), class_name="check")
 
 
-def segments(label: str, *options: Content, error: Content = "") -> rx.Component:
+def segments(label: str, *options: Content, error: Content = "", hide_label: bool = False) -> rx.Component:
     """A row of short answers, each a ``segment``: the days of a week, a view."""
     return rx.el.fieldset(
-        rx.el.legend(label, class_name="legend"),
+        rx.el.legend(label, class_name="unseen" if hide_label else "legend"),
         rx.el.div(*options, class_name="segments"),
         error_line(error),
         class_name="field",
