@@ -21,6 +21,7 @@ from mhms_app.web.shell import frame
 
 _SIZE = 10
 _LAST_PAGE = 1000
+_IN_DAYS = {1: "tomorrow", 2: "in two days", 3: "in three days", 4: "in four days", 5: "in five days", 6: "in six days"}
 _STATUS = {
     "booked": ("Confirmed", "accent"),
     "checked_in": ("You are checked in", "info"),
@@ -122,10 +123,10 @@ def _lead(starts_at: datetime, now: datetime) -> str:
     """How far away the next appointment is, in days of the clinic."""
     days = (words.local(starts_at).date() - words.local(now).date()).days
     if starts_at <= now:
-        return "Your appointment is now."
+        return "Your appointment has begun."
     if days == 0:
         return f"Your next appointment is today at {words.clock(starts_at)}."
-    return "Your next appointment is " + ("tomorrow." if days == 1 else f"in {words.count(days, 'day')}.")
+    return f"Your next appointment is {_IN_DAYS.get(days) or f'in {days} days'}."
 
 
 # The page -------------------------------------------------------------------------------------------
@@ -141,7 +142,7 @@ def page() -> rx.Component:
 
 
 def _content() -> rx.Component:
-    find = theme.link_button("Find a doctor", routes.DOCTORS, icon_name="search")
+    find = rx.el.div(theme.link_button("Find a doctor", routes.DOCTORS, icon_name="search"), class_name="only-wide")
     return theme.stack(
         theme.page_heading(Home.greeting, Home.lead, aside=find),
         rx.cond(Home.next.reference, _next(), _nothing_ahead()),
@@ -167,7 +168,7 @@ def _next() -> rx.Component:
         rx.cond(shown.reason, theme.well(rx.el.strong("Reason: "), shown.reason)),
         theme.line(
             theme.link_button("Add to calendar", shown.calendar_path, icon_name="calendar-plus", reload_document=True),
-            theme.link_button("What to know", shown.path, kind="quiet"),
+            theme.link_button("Details", shown.path, kind="quiet"),
         ),
     )
 

@@ -111,7 +111,7 @@ class Profile(Screen):
         room: how much more can be typed, once it is little.
         sheet: on phones, the booking is open over the week.
         news: the doctor has published times that are not shown yet.
-        spoken: what a screen reader says of changes that nobody here made.
+        spoken: what a screen reader says of it.
         address: the page as it is, to come back to.
     """
 
@@ -285,7 +285,7 @@ class Profile(Screen):
 
     def _refuse(self, sentence: str, slot: SlotRow) -> None:
         """Say beside the button why the chosen slot cannot be booked, and what is free after it."""
-        self.problem = sentence
+        self.problem = self.spoken = sentence
         later = [free for free in self._free if free.starts_at > slot.starts_at and free.id not in self._gone]
         self.offers = [_time(free, short=False) for free in later[:_OFFERS]]
         if not self.offers and self.following.id:
@@ -307,7 +307,6 @@ class Profile(Screen):
             self._draw()
         if self._slot and self._slot.id in gone:
             self._refuse(f"{words.clock(self._slot.starts_at)} has just been taken.", self._slot)
-            self.spoken = self.problem
 
     def _forget_gone(self) -> None:
         """Remove what was struck through."""
@@ -443,7 +442,7 @@ def _week() -> rx.Component:
         rx.el.div(
             theme.period(
                 Profile.title,
-                theme.chip("live", "ok"),
+                rx.el.span(theme.chip("live", "ok"), class_name="only-wide"),
                 on_previous=Profile.turn(-1),
                 on_today=Profile.turn(0),
                 on_next=Profile.turn(1),
@@ -623,7 +622,6 @@ def _problem() -> rx.Component:
             ),
         ),
         class_name="stack",
-        aria_live="polite",
     )
 
 

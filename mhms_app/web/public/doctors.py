@@ -154,7 +154,7 @@ def _found(card: DoctorCard, day: date | None, now: datetime) -> Found:
         about=" · ".join(part for part in (doctor.title, doctor.department) if part),
         languages=doctor.languages,
         next_free=words.moment(card.next_free_at, now=now) if card.next_free_at else "",
-        free=f"{card.free_this_week} free {'that' if day else 'this'} week" if card.free_this_week else "",
+        free=f"{card.free_this_week} free within a week" if card.free_this_week else "",
         path=routes.doctor_profile(doctor.id, week=day),
         next_path=routes.doctor_profile(doctor.id, slot_id=card.next_slot_id),
     )
@@ -252,7 +252,7 @@ def _row(row: Found) -> rx.Component:
         rx.cond(
             row.next_free,
             rx.el.div(
-                rx.el.a(rx.el.strong(row.next_free), theme.unseen(": book with ", row.name), href=row.next_path),
+                rx.el.a(row.next_free, theme.unseen(": book with ", row.name), href=row.next_path),
                 rx.el.small(row.free),
                 class_name="free",
             ),
