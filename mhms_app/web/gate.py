@@ -69,8 +69,9 @@ def handler(role: Role | None = None, *, local: bool = False) -> Callable[[Handl
     a missing login leads to the login page and back.
 
     Args:
-        role: who may call it; checked against the database in the transaction of its bridge call.
-        local: it makes no bridge call of its own, so the role is checked before it runs.
+        role: who may call it; checked against the database in the transaction of its bridge call, and before
+            it runs when this tab is not known to belong to such a person.
+        local: it makes no bridge call of its own, so the role is always checked before it runs.
     """
 
     def decorate(method: Handler) -> Any:
@@ -79,12 +80,14 @@ def handler(role: Role | None = None, *, local: bool = False) -> Callable[[Handl
             _forget_messages(self)
             admitted = bridge.expect(role)
             try:
-                if local and role is not None:
+                if role is not None and (local or self.viewer_role != role.value):
                     await bridge.admit(self)
                 return await method(self, **arguments)
             except LoginRequired:
                 return rx.redirect(routes.login_then(_path(self)))
             except ClinicError as refusal:
+                if isinstance(refusal, NotAllowed):
+                    log.warning("session %s may not call %s", self._owner, method.__qualname__)
                 _show(self, refusal)
             except Exception:
                 log.exception("handler %s failed", method.__qualname__)
@@ -131,6 +134,17 @@ def _form(value: Any) -> Any:
     return {str(name): text for name, text in pairs if text is not None}  # None: the field is not on the page now
 
 
+def _is_storable(value: Any) -> bool:
+    """Whether every database could take the value: no NUL in a text, no number beyond 32 bits."""
+    if isinstance(value, str):
+        return "\0" not in value
+    if isinstance(value, int):
+        return abs(value) < 2**31
+    if isinstance(value, dict):
+        return all(_is_storable(part) for part in value.values())
+    return True
+
+
 def _forget_messages(state: Any) -> None:
     """Clear what the last event said, so that a message never outlives its cause."""
     if state.notice:
@@ -158,10 +172,10 @@ def _path(state: Any) -> str:
 class Bucket:
     """A token bucket: ``burst`` at once, ``rate`` a second after that."""
 
-    __slots__ = ("_at", "_left", "burst", "rate")
+    __slots__ = ("_at", "_left", "burst", "empty", "rate")
 
     def __init__(self, *, burst: float, rate: float) -> None:
-        self.burst, self.rate = burst, rate
+        self.burst, self.rate, self.empty = burst, rate, False
         self._left, self._at = burst, time.monotonic()
 
     def take(self) -> bool:
@@ -169,10 +183,10 @@ class Bucket:
         now = time.monotonic()
         self._left = min(self.burst, self._left + (now - self._at) * self.rate)
         self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
+        self.empty = self._left < 1
+        if not self.empty:
+            self._left -= 1
+        return not self.empty
 
 
 class Gate(Middleware):
@@ -185,12 +199,17 @@ class Gate(Middleware):
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         """Stop an event (an empty update) or let it go on (None) with validated arguments."""
         name = event.name.rpartition(".")[2]
-        if not self._bucket(event).take():
-            log.warning("event refused: too many from one connection (%s)", name[:40])
-            return StateUpdate()
-        if name in _OWN_EVENTS_OF_REFLEX:
-            if name in _CONNECTING:
+        # Only a browser's own event says which connection it came from; the others follow from one that passed.
+        if connection := str(event.router_data.get("session_id", "")):
+            bucket, is_first = self._bucket(connection)
+            was_empty = bucket.empty
+            if not bucket.take():
+                if not was_empty:
+                    log.warning("events refused: too many from one connection (%s)", name[:40])
+                return StateUpdate()
+            if is_first or name in _CONNECTING:
                 await bridge.forget_strangers(await state.get_state(Screen))
+        if name in _OWN_EVENTS_OF_REFLEX:
             return None
         registered = RegistrationContext.get().event_handlers.get(event.name)
         policy = policy_of(registered.handler.fn) if registered else None
@@ -203,17 +222,20 @@ class Gate(Middleware):
             wrong = sorted({str(error["loc"][0]) if error["loc"] else "" for error in refusal.errors()})
             log.warning("event refused: arguments of %s (%s)", name, ", ".join(w[:40] for w in wrong[:5]))
             return StateUpdate()
-        object.__setattr__(event, "payload", {field: getattr(arguments, field) for field in policy.schema.model_fields})
+        payload = {field: getattr(arguments, field) for field in policy.schema.model_fields}
+        if not _is_storable(payload):
+            log.warning("event refused: arguments of %s (no database could store them)", name)
+            return StateUpdate()
+        object.__setattr__(event, "payload", payload)
         return None
 
-    def _bucket(self, event: Event) -> Bucket:
-        """The bucket of the connection that sent the event; the oldest are forgotten."""
-        key = str((event.router_data or {}).get("session_id", ""))
-        bucket = self._buckets.pop(key, None) or Bucket(burst=self._burst, rate=self._rate)
-        self._buckets[key] = bucket
+    def _bucket(self, connection: str) -> tuple[Bucket, bool]:
+        """The bucket of a connection, and whether it is new; the oldest are forgotten."""
+        known = self._buckets.pop(connection, None)
+        bucket = self._buckets[connection] = known or Bucket(burst=self._burst, rate=self._rate)
         if len(self._buckets) > self._remembered:
             del self._buckets[next(iter(self._buckets))]
-        return bucket
+        return bucket, known is None
 
 
 __all__ = ["Gate", "Policy", "Role", "handler", "policy_of"]
