@@ -88,6 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m email_lambda.local", description="Send MHMS's e-mail locally.")
     parser.add_argument("--port", type=int, default=3001)
     parser.add_argument("--mail-dir", help="folder of .eml files (or MHMS_EMAIL_FOLDER; default var/mail)")
+    parser.add_argument("--with-parent", action="store_true", help="end when standard input closes")
     args = parser.parse_args()
 
     defaults = {
@@ -105,6 +106,8 @@ def main() -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             # shutdown() waits for serve_forever(), which this signal has interrupted: it needs a thread.
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
+        if args.with_parent:
+            threading.Thread(target=lambda: (sys.stdin.read(), server.shutdown()), daemon=True).start()
         log("listening", url=f"http://127.0.0.1:{server.server_port}")
         server.serve_forever(poll_interval=0.1)
 

@@ -138,7 +138,7 @@ def main() -> None:
     """Run a command; a wrong setting or a refusal is one sentence and exit 1, not a stack trace."""
     try:
         app()
-    except (SettingsError, ClinicError, launch.BuildFailed) as problem:
+    except (SettingsError, ClinicError, launch.LaunchFailed) as problem:
         typer.echo(f"MHMS: {problem}", err=True)
         raise SystemExit(1) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -30,8 +31,8 @@ _STAMP = ROOT / ".web" / "mhms-build"
 _BUILT_FROM = ("mhms_app/**/*.py", "assets/**/*", "rxconfig.py", "requirements.txt", "reflex.lock/package-lock.json")
 
 
-class BuildFailed(Exception):
-    """The front end could not be built."""
+class LaunchFailed(Exception):
+    """The clinic could not be started; the message is a sentence that says why."""
 
 
 def build_pages(settings: Settings) -> bool:
@@ -48,7 +49,7 @@ def build_pages(settings: Settings) -> bool:
         stdout=sys.stderr,
     )
     if export.returncode:
-        raise BuildFailed("the pages could not be built; what went wrong stands above.")
+        raise LaunchFailed("the pages could not be built; what went wrong stands above.")
     _STAMP.write_text(stamp)
     return True
 
@@ -96,17 +97,20 @@ def local_email(settings: Settings) -> Iterator[None]:
     if not settings.local_email:
         yield
         return
+    require_free_port("127.0.0.1", settings.email_port, "MHMS_EMAIL_PORT")
     child = subprocess.Popen(  # noqa: S603 - our own interpreter
         [
             sys.executable,
             "-m",
             "email_lambda.local",
+            "--with-parent",
             "--port",
             str(settings.email_port),
             "--mail-dir",
             str(settings.data_dir / "mail"),
         ],
         cwd=ROOT,
+        stdin=subprocess.PIPE,  # it closes with this process, however that ends
         env={**read_env_file(ROOT / ".env"), **_environment(), "MHMS_EMAIL_SECRET": settings.email_secret},
     )
     try:
@@ -114,6 +118,21 @@ def local_email(settings: Settings) -> Iterator[None]:
     finally:
         child.terminate()
         child.wait(timeout=10)
+
+
+def require_free_port(host: str, port: int, setting: str) -> None:
+    """Refuse a port that another process listens on.
+
+    Raises:
+        LaunchFailed: naming the setting that chooses another port.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            reason = error.strerror.lower() if error.strerror else "not available"
+            raise LaunchFailed(f"port {port} cannot be used ({reason}): choose another with {setting}.") from None
 
 
 def wait_until_ready(settings: Settings, *, seconds: float = 120) -> bool:
@@ -130,6 +149,7 @@ def wait_until_ready(settings: Settings, *, seconds: float = 120) -> bool:
 
 def serve(settings: Settings) -> None:
     """Serve pages, socket and routes on one port until a signal ends it."""
+    require_free_port(settings.host, settings.port, "MHMS_PORT")
     # A forked worker would inherit this process's threads' locks and database connections.
     multiprocessing.set_start_method("spawn")
     environment.REFLEX_ENV_MODE.set(Env.PROD)
