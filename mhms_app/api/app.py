@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from mhms_app import routes
-from mhms_app.api import exports, health, session
+from mhms_app.api import calendars, exports, health, session
 
 
 def make_api() -> Starlette:
@@ -19,5 +19,6 @@ def make_api() -> Starlette:
             Route(routes.POST_LOGOUT, session.log_out, methods=["POST"]),
             Route(routes.POST_SIGNUP, session.sign_up, methods=["POST"]),
             Route(routes.BOOKINGS_CSV, exports.bookings_csv),
+            Route(routes.CALENDAR_FILE, calendars.appointment),
         ]
     )

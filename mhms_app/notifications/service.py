@@ -122,6 +122,11 @@ def account_password(session: Session, *, email: str, name: str, temporary_passw
     enqueue(session, Message("ACCOUNT_PASSWORD", email, name, data, f"password-{uuid4()}"))
 
 
+def calendar_uid(reference: str) -> str:
+    """What an appointment is called in every calendar (RFC 5545, section 3.8.4.7); it never changes."""
+    return f"{reference.lower()}@{urlsplit(settings().base_url).hostname}"
+
+
 def booking_confirmation(
     *,
     reference: str,
@@ -136,7 +141,7 @@ def booking_confirmation(
     """The confirmation of one appointment, with what its calendar entry needs (RFC 5545)."""
     data = {
         "reference": reference,
-        "uid": f"{reference.lower()}@{urlsplit(settings().base_url).hostname}",
+        "uid": calendar_uid(reference),
         "sequence": 0,
         "starts_at": starts_at.isoformat(),
         "ends_at": ends_at.isoformat(),

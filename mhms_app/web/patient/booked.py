@@ -12,6 +12,7 @@ from mhms_app.booking.lists import Confirmed
 from mhms_app.errors import NotFound
 from mhms_app.settings import settings
 from mhms_app.web import bridge, theme, words
+from mhms_app.web.components.native_form import address_of
 from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
@@ -60,7 +61,7 @@ def _appointment(found: Confirmed) -> Appointment:
         reason=row.reason,
         email=found.email,
         ahead=row.status == "booked" and row.starts_at > now,
-        calendar_path=routes.calendar_file(row.reference),
+        calendar_path=address_of(routes.calendar_file(row.reference)),
     )
 
 

@@ -15,6 +15,7 @@ from mhms_app.booking import lists
 from mhms_app.booking.lists import AppointmentRow
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.address import address
+from mhms_app.web.components.native_form import address_of
 from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
@@ -110,7 +111,7 @@ def _appointment(row: AppointmentRow, now: datetime) -> Appointment:
         status=status,
         tone=tone,
         path=routes.booked(row.reference),
-        calendar_path=routes.calendar_file(row.reference),
+        calendar_path=address_of(routes.calendar_file(row.reference)),
         doctor_path=routes.doctor_profile(row.doctor_id),
     )
 

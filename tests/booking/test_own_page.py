@@ -1,0 +1,50 @@
+"""What a patient's own pages show, and to whom."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from sqlmodel import Session
+
+from mhms_app import db
+from mhms_app.accounts.models import Patient
+from mhms_app.booking import lists, service
+from mhms_app.errors import LoginRequired, NotAllowed, NotFound
+from tests import builders
+
+
+def booked(session: Session, patient: Patient, starts_at: datetime) -> str:
+    slot = builders.slot(session, builders.doctor(session), starts_at)
+    actor = builders.actor(session, patient)
+    return service.book(session, actor, slot_id=builders.key(slot), reason="", key=str(uuid4())).reference
+
+
+def test_home_has_what_is_to_come_in_order_and_what_was_latest_first(session: Session, now: datetime) -> None:
+    jo = builders.patient(session)
+    references = [booked(session, jo, now + timedelta(days=days)) for days in (1, 2, 30, 20)]
+    db.clock.freeze(now + timedelta(days=10))
+    home = lists.home(session, builders.actor(session, jo), size=1)
+    assert [row.reference for row in home.upcoming] == [references[3], references[2]]
+    assert ([row.reference for row in home.past.rows], home.past.total) == ([references[1]], 2)
+
+
+def test_home_shows_nobody_elses_appointments(session: Session, now: datetime) -> None:
+    booked(session, builders.patient(session), now + timedelta(days=1))
+    other = builders.actor(session, builders.patient(session, name="Rita Berg"))
+    home = lists.home(session, other)
+    assert (home.upcoming, home.past.total) == ((), 0)
+
+
+def test_a_confirmation_is_for_its_patient_alone(session: Session, now: datetime) -> None:
+    jo = builders.patient(session, email="jo@example.com")
+    reference = booked(session, jo, now + timedelta(days=1))
+    shown = lists.confirmed(session, builders.actor(session, jo), reference=reference)
+    assert (shown.appointment.reference, shown.email) == (reference, "jo@example.com")
+    other = builders.actor(session, builders.patient(session, name="Rita Berg"))
+    for stranger, refusal in ((other, NotFound), (None, LoginRequired)):
+        with pytest.raises(refusal):
+            lists.confirmed(session, stranger, reference=reference)
+    with pytest.raises(NotAllowed):
+        lists.home(session, builders.actor(session, builders.doctor(session)))
