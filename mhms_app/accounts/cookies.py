@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, Literal
 
@@ -45,7 +45,8 @@ def read(header: str, name: str) -> str:
 
 
 FORM_COOKIE = "mhms_form"
-_TYPED_LENGTH = 260  # longer than any name or address that could be accepted; a browser drops cookies over 4 kB
+_TYPED_BYTES = 480  # longer than any name or address that could be accepted
+_COOKIE_BYTES = 3900  # a browser drops cookies over 4 kB
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,16 @@ class RefusedForm:
     number: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def to_cookie(self) -> str:
-        """The cookie's value."""
-        cut = RefusedForm(
-            self.form, {name: text[:_TYPED_LENGTH] for name, text in self.typed.items()}, self.errors, self.number
-        )
-        return base64.urlsafe_b64encode(_REFUSED.dump_json(cut)).decode()
+        """The cookie's value; what nobody types in earnest is cut, or left out."""
+        typed = {
+            name: text.encode(errors="ignore")[:_TYPED_BYTES].decode(errors="ignore")
+            for name, text in self.typed.items()
+        }
+        whole = self._encoded(typed)
+        return whole if len(whole) <= _COOKIE_BYTES else self._encoded({})
+
+    def _encoded(self, typed: dict[str, str]) -> str:
+        return base64.urlsafe_b64encode(_REFUSED.dump_json(replace(self, typed=typed))).decode()
 
 
 _REFUSED = TypeAdapter(RefusedForm)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import reflex as rx
-from reflex_base.vars.function import ArgsFunctionOperation
 from reflex_components_core.base.error_boundary import ErrorBoundary
 from reflex_components_core.core.banner import has_too_many_connection_errors
 
@@ -17,12 +16,12 @@ from mhms_app.web import theme
 def _boundary(stateful: bool) -> rx.Component:
     """Shows ``_broken`` when a page cannot be drawn; the server's log hears of it."""
     told = {} if stateful else {"on_error": rx.noop()}
-    fallback = ArgsFunctionOperation.create(("problem",), rx.Var.create(_broken()))
-    return ErrorBoundary.create(fallback_render=fallback, **told)
+    return ErrorBoundary.create(fallback_render=_broken(), **told)
 
 
 def _broken() -> rx.Component:
     return rx.el.main(
+        rx.el.title("This page could not be shown"),
         theme.narrow(
             theme.page_heading(
                 "This page could not be shown",

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from mhms_app.web import words
+
+BERLIN = ZoneInfo("Europe/Berlin")
+NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)  # Monday, 09:00 in Berlin
+
+
+def at(day: int, hour: int, minute: int = 0, *, month: int = 11, year: int = 2026) -> datetime:
+    """A time on Berlin's wall clock."""
+    return datetime(year, month, day, hour, minute, tzinfo=BERLIN)
+
+
+@pytest.mark.parametrize(
+    ("instant", "said"),
+    [
+        (at(23, 14, 20), "Today 14:20"),
+        (at(24, 9), "Tomorrow 09:00"),
+        (at(22, 9), "Yesterday 09:00"),
+        (at(25, 8, 5), "Wed 25 Nov, 08:05"),
+        (at(4, 8, month=1, year=2027), "Mon 4 Jan 2027, 08:00"),
+    ],
+)
+def test_a_moment_is_said_as_people_say_it(instant: datetime, said: str) -> None:
+    assert words.moment(instant, now=NOW, zone=BERLIN) == said
+
+
+def test_today_is_the_clinics_today_and_not_that_of_utc() -> None:
+    late = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)  # 00:30 on the 24th in Berlin
+    assert words.moment(late, now=late - timedelta(minutes=5), zone=BERLIN) == "Today 00:30"
+    assert words.moment(late, now=NOW, zone=BERLIN) == "Tomorrow 00:30"
+
+
+def test_a_stretch_of_time_names_its_day_once() -> None:
+    assert words.span(at(26, 10), at(26, 10, 20), now=NOW, zone=BERLIN) == "Thu 26 Nov, 10:00 – 10:20"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [
+        (date(2026, 11, 23), date(2026, 11, 27), "23 – 27 November"),
+        (date(2026, 11, 30), date(2026, 12, 4), "30 November – 4 December"),
+        (date(2026, 12, 28), date(2027, 1, 1), "28 December 2026 – 1 January 2027"),
+    ],
+)
+def test_a_week_is_said_without_repeating_its_month(first: date, last: date, said: str) -> None:
+    assert words.days_between(first, last) == said
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        ("Europe/Berlin", "Berlin time (CET)"),
+        ("America/New_York", "New York time (EST)"),
+        ("America/Sao_Paulo", "Sao Paulo time (UTC-03)"),
+        ("UTC", "UTC"),
+    ],
+)
+def test_a_zone_has_a_name_that_people_know(zone: str, said: str) -> None:
+    assert words.zone_name(NOW, zone=ZoneInfo(zone)) == said
+
+
+def test_a_zone_is_named_as_it_is_at_that_time_of_the_year() -> None:
+    assert words.zone_name(at(1, 9, month=7), zone=BERLIN) == "Berlin time (CEST)"
+
+
+def test_days_are_named_in_full_and_in_short() -> None:
+    assert words.long_day(date(2026, 11, 26)) == "Thursday, 26 November"
+    assert words.weekday(date(2026, 11, 26)) == "Thu"
+    assert words.monday_of(date(2026, 11, 29)) == date(2026, 11, 23)
+
+
+def test_numbers_bring_their_noun() -> None:
+    assert words.count(1, "slot") == "1 slot"
+    assert words.count(0, "slot") == "0 slots"
+    assert words.count(2, "person", "people") == "2 people"
+    assert words.count(1180, "slot") == "1\N{NARROW NO-BREAK SPACE}180 slots"
