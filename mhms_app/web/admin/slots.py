@@ -22,6 +22,7 @@ from mhms_app.web import bridge, theme, words
 from mhms_app.web.components import listing
 from mhms_app.web.components.doctor_choice import DoctorChoice, doctor_filter
 from mhms_app.web.components.listing import SIZE, Listing, for_administrators, key_of, list_card
+from mhms_app.web.components.pause import pause
 from mhms_app.web.components.statuses import SLOT
 from mhms_app.web.doctor import plan as planning
 from mhms_app.web.gate import handler
@@ -392,7 +393,7 @@ def _field(label: str, name: FieldName, kind: str, *, optional: bool = False) ->
         optional=optional,
         default_value=Slots.typed[name],
         error=Slots.errors[name],
-        on_change=lambda value: Slots.plan(name, value).debounce(300),
+        on_change=lambda value: Slots.plan(name, value).debounce(pause(name)),
     )
 
 

@@ -16,6 +16,7 @@ from mhms_app.actor import Role
 from mhms_app.web import theme, words
 from mhms_app.web.bridge import COUNTED
 from mhms_app.web.components.address import address
+from mhms_app.web.components.pause import pause
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
 
@@ -150,7 +151,7 @@ def search_filter(state: Any, label: str) -> rx.Component:
         max_length=100,
         auto_complete="off",
         default_value=state.asked["q"],
-        on_change=lambda text: state.narrow("q", text).debounce(300),
+        on_change=lambda text: state.narrow("q", text).debounce(pause("q")),
     )
 
 
@@ -175,5 +176,5 @@ def day_filter(state: Any, label: str, name: str) -> rx.Component:
         type="date",
         compact=True,
         default_value=state.asked[name],
-        on_change=lambda day: state.narrow(name, day).debounce(300),
+        on_change=lambda day: state.narrow(name, day).debounce(pause(name)),
     )

@@ -20,6 +20,7 @@ from mhms_app.booking.agenda import Entry, Week
 from mhms_app.errors import ClinicError, InvalidForm
 from mhms_app.live.hub import hub
 from mhms_app.web import bridge, theme, words
+from mhms_app.web.components.pause import pause
 from mhms_app.web.doctor import plan as planning
 from mhms_app.web.doctor.pieces import approval_notice, for_doctors, short_name
 from mhms_app.web.gate import Role, handler
@@ -655,7 +656,7 @@ def _typed(label: str, name: str, **props: Any) -> rx.Component:
         name,
         default_value=view.typed[name],
         error=view.problems[name],
-        on_change=lambda value: view.fill_in(name, value).debounce(250),
+        on_change=lambda value: view.fill_in(name, value).debounce(pause(name)),
         **props,
     )
 
