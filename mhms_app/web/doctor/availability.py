@@ -87,6 +87,7 @@ class Availability(Screen):
         chosen_day: the day that phones show.
         picked_ids: the free slots chosen to be withdrawn.
         typed, weekdays, single, lunch: the form as it is filled in.
+        drawn: its choices are drawn anew when this changes.
         problems: a sentence by field; unlike ``errors`` they stay until the form changes.
         fresh: how many slots publishing would add.
     """
@@ -105,12 +106,14 @@ class Availability(Screen):
     picked: list[Picked] = []
     withdraw_words: str = ""
     offer_week: str = ""
+    footnote: str = ""
     asked: bool = False
 
     typed: dict[str, str] = planning.UNTOUCHED
     weekdays: list[int] = []
     single: bool = False
     lunch: bool = False
+    drawn: int = 0
     problems: dict[str, str] = {}
     fresh: int = 0
     preview_fact: str = ""
@@ -222,6 +225,7 @@ class Availability(Screen):
         seen = "once an administrator has approved you" if self.awaiting_approval else "now"
         self.tell(f"{words.count(done.created, 'slot')} published. Patients can book them {seen}.")
         self.weekdays, self.single, self.sheet_open = [], False, False
+        self.drawn += 1
         await self._show()
 
     # Showing
@@ -292,6 +296,7 @@ class Availability(Screen):
             self.asked = False
         self.picked = picked_by_day(chosen, self._free)
         self.withdraw_words = f"Withdraw {words.count(len(chosen), 'slot')}"
+        self.footnote = "Choose free slots to withdraw them." if self._free else ""
         self.offer_week = f"Choose all {len(self._free)} free slots" if len(chosen) < len(self._free) else ""
 
     async def _on_slots_changed(self, change: SlotsChanged) -> None:
@@ -389,7 +394,7 @@ def _block(entry: Entry, *, now: datetime, first_hour: int) -> Block:
 def _planned(starts_at: datetime, ends_at: datetime, count: int, *, first_hour: int) -> Block:
     start, end = words.local(starts_at), words.local(ends_at)
     minutes = int((end.replace(tzinfo=None) - start.replace(tzinfo=None)) / timedelta(minutes=1))
-    text = f"{words.hours(starts_at, ends_at)}, {words.count(count, 'slot')}"
+    text = f"{words.hours(starts_at, ends_at)}, {count} slots" if count > 1 else f"{start:%H:%M} new"
     return Block(0, _since(start, first_hour), minutes, "planned", text, text)
 
 
@@ -424,8 +429,8 @@ def picked_by_day(chosen: list[int], free: Mapping[int, datetime]) -> list[Picke
     found = []
     for day, times in days.items():
         all_free = sum(words.local(at).date() == day for at in free.values())
-        offer = f"All {all_free} of this day" if len(times) < all_free else ""
-        found.append(Picked(day.isoformat(), words.long_day(day), ", ".join(times), offer))
+        offer = f"All {all_free} of the day" if len(times) < all_free else ""
+        found.append(Picked(day.isoformat(), words.short_day(day, today=day), ", ".join(times), offer))
     return found
 
 
@@ -510,12 +515,13 @@ def _block_view(block: Block) -> rx.Component:
     """A free slot can be chosen; a booked one says why it cannot; the others only stand there."""
     place: dict[str, Any] = {"minutes_from": block.since, "minutes": block.minutes}
     chosen = view.picked_ids.contains(block.slot_id)
+    text = rx.el.span(block.text)
     return rx.match(
         block.kind,
         (
             "",
             theme.time_block(
-                block.text,
+                text,
                 kind=rx.cond(chosen, "chosen", ""),
                 aria_label=block.label,
                 aria_pressed=rx.cond(chosen, "true", "false"),
@@ -526,7 +532,7 @@ def _block_view(block: Block) -> rx.Component:
         (
             "booked",
             theme.time_block(
-                block.text,
+                text,
                 kind="booked",
                 aria_label=block.label,
                 aria_disabled="true",
@@ -534,13 +540,13 @@ def _block_view(block: Block) -> rx.Component:
                 **place,
             ),
         ),
-        theme.time_block(block.text, kind=block.kind, title=block.label, **place),
+        theme.time_block(text, kind=block.kind, title=block.label, **place),
     )
 
 
 def _footer() -> rx.Component:
     return theme.line(
-        rx.el.p("Choose free slots to withdraw them.", class_name="small second"),
+        rx.el.p(view.footnote, class_name="small second"),
         theme.link("Unused slots", routes.UNUSED_SLOTS, icon_after="arrow-right"),
         apart=True,
     )
@@ -606,7 +612,7 @@ def _picked_day(day: Picked) -> rx.Component:
             ),
             apart=True,
         ),
-        rx.el.p(day.times, class_name="small second numbers-wrap"),
+        rx.el.p(day.times, class_name="small second"),
     )
 
 
@@ -614,20 +620,24 @@ def _publishing() -> rx.Component:
     return theme.panel(
         "Publish slots",
         theme.form(
-            theme.segments(
-                "What",
-                theme.segment(
-                    "Hours of a week",
-                    name="what",
-                    checked=~view.single,
-                    on_change=lambda _: view.plan_single(False),
+            rx.fragment(
+                theme.segments(
+                    "What to publish",
+                    theme.segment(
+                        "Hours of a week",
+                        name="what",
+                        default_checked=~view.single,
+                        on_change=lambda _: view.plan_single(False),
+                    ),
+                    theme.segment(
+                        "One slot",
+                        name="what",
+                        default_checked=view.single,
+                        on_change=lambda _: view.plan_single(True),
+                    ),
+                    hide_label=True,
                 ),
-                theme.segment(
-                    "One slot",
-                    name="what",
-                    checked=view.single,
-                    on_change=lambda _: view.plan_single(True),
-                ),
+                key=f"what-{view.drawn}",
             ),
             rx.cond(view.single, _single(), _range()),
             _preview(),
@@ -680,20 +690,20 @@ def _range() -> rx.Component:
             value=str(day),
             several=True,
             long=f"{words.long_day(date(2024, 1, 1 + day)).partition(',')[0]}",
-            checked=view.weekdays.contains(day),
+            default_checked=view.weekdays.contains(day),
             on_change=lambda is_on, day=day: view.plan_weekday(day, is_on),
         )
         for day, letter in enumerate(_LETTERS)
     )
     return rx.fragment(
-        theme.segments("Days", *days, error=view.problems["weekdays"]),
+        rx.fragment(theme.segments("Days", *days, error=view.problems["weekdays"]), key=f"days-{view.drawn}"),
         theme.pair(_typed("From", "start", type="time"), _typed("Until", "end", type="time")),
-        theme.pair(
-            _minutes("Slot length", "length", planning.LENGTHS),
-            _minutes("Break", "pause", planning.PAUSES, none="none"),
-        ),
         theme.stack(
-            theme.checkbox("Lunch break", name="lunch", checked=view.lunch, on_change=view.plan_lunch),
+            theme.pair(
+                _minutes("Slot length", "length", planning.LENGTHS),
+                _minutes("Break", "pause", planning.PAUSES, none="none"),
+            ),
+            theme.checkbox("Lunch break", name="lunch", default_checked=view.lunch, on_change=view.plan_lunch),
             rx.cond(
                 view.lunch,
                 theme.pair(

@@ -81,6 +81,7 @@ class Day(Screen):
     is_over: bool = False
     asked: int = 0  # the slot about which "Withdraw?" is asked
     week: list[Weekday] = []
+    week_name: str = ""
     week_summary: str = ""
     visits: list[Visit] = []
     more_visits: bool = False
@@ -129,6 +130,9 @@ class Day(Screen):
         self.lines = [_line(entry, now) for entry in entries]
         self.is_over = day < today
         self.week = weekdays(found.week)
+        monday = words.monday_of(day)
+        here = monday == words.monday_of(today)
+        self.week_name = "This week" if here else words.days_between(monday, monday + timedelta(days=6))
         self.week_summary = _week_summary(found.week)
         self.visits = [_visit(row, now) for row in found.upcoming.rows]
         self.more_visits = found.upcoming.total > len(found.upcoming.rows) < _MOST
@@ -296,7 +300,7 @@ def _week() -> rx.Component:
             ),
         ),
         rx.el.p(Day.week_summary, class_name="small second"),
-        title="This week",
+        title=Day.week_name,
     )
 
 

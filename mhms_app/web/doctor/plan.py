@@ -103,18 +103,20 @@ def problems(refusal: Invalid, *, single: bool) -> dict[str, str]:
 def summary(preview: Preview, *, today: date) -> tuple[str, str]:
     """What publishing would do: the number of new slots, and the rest of the sentence with what is left out."""
     fresh, skipped, past = preview.fresh, preview.skipped, preview.past
-    said = words.count(len(fresh), "new slot") if fresh else "Nothing new to publish"
-    rest = [f"{_when(fresh, today=today)}." if fresh else "."]
-    if skipped:
-        overlap = "overlaps" if len(skipped) == 1 else "overlap"
-        left = "is left out" if len(skipped) == 1 else "are left out"
-        named = _named(skipped, today=today)
-        rest.append(
-            f" {words.count(len(skipped), '').strip()} {overlap} with slots you already have ({named}) and {left}."
-        )
+    named = _named(skipped, today=today)
+    if fresh:
+        said, rest = words.count(len(fresh), "new slot"), f"{_when(fresh, today=today)}."
+        if len(skipped) == 1:
+            rest += f" 1 overlaps with a slot you already have ({named}) and is left out."
+        elif skipped:
+            rest += f" {len(skipped)} overlap with slots you already have ({named}) and are left out."
+    else:
+        said, rest = "Nothing new to publish.", ""
+        if skipped:
+            rest += f" You already have slots at this time ({named})."
     if past:
-        rest.append(f" {words.count(past, 'slot')} would be in the past.")
-    return said, "".join(rest)
+        rest += f" {words.count(past, 'slot')} would be in the past."
+    return said, rest
 
 
 def _when(fresh: tuple[Times, ...], *, today: date) -> str:
