@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import reflex as rx
 from reflex.constants import StateManagerMode
+from reflex.environment import environment
 
 from mhms_app.settings import settings
 from mhms_app.web.build import RelocatableBuild
 
 _settings = settings()
+if not environment.REFLEX_HOT_RELOAD_OVERRIDE_PATHS.is_set():
+    # For developers: the code is watched, not the database that lies beside it.
+    environment.REFLEX_HOT_RELOAD_OVERRIDE_PATHS.set([Path("mhms_app")])
 
 config = rx.Config(
     app_name="mhms_app",
