@@ -22,7 +22,7 @@ from mhms_app.live.hub import hub
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.pause import pause
 from mhms_app.web.doctor import plan as planning
-from mhms_app.web.doctor.pieces import approval_notice, for_doctors, short_name
+from mhms_app.web.doctor.pieces import approval_notice, day_shown, for_doctors, short_name
 from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
@@ -127,8 +127,8 @@ class Availability(Screen):
     @handler(Role.DOCTOR)
     async def load(self) -> None:
         """Show the week that the address names, or this one; the form stays as it was filled in."""
-        asked = rules.day_of(self.router.url.query_parameters.get("week", ""))
-        monday = words.monday_of(asked or words.local(bridge.now()).date())
+        today = words.local(bridge.now()).date()
+        monday = words.monday_of(day_shown(self.router.url.query_parameters.get("week", ""), today=today))
         if monday != self._monday:
             self._monday, self.picked_ids, self.asked, self.chosen_day = monday, [], False, ""
         self.sheet_open = False
@@ -218,14 +218,12 @@ class Availability(Screen):
     @handler(Role.DOCTOR)
     async def publish(self) -> None:
         """Publish what the preview shows."""
-        planned = self._plan()
-        if planned is None:
-            return
-        done = await bridge.call(self, availability.publish, plan=planned)
-        seen = "once an administrator has approved you" if self.awaiting_approval else "now"
-        self.tell(f"{words.count(done.created, 'slot')} published. Patients can book them {seen}.")
-        self.weekdays, self.single, self.sheet_open = [], False, False
-        self.drawn += 1
+        if planned := self._plan():
+            done = await bridge.call(self, availability.publish, plan=planned)
+            seen = "once an administrator has approved you" if self.awaiting_approval else "now"
+            self.tell(f"{words.count(done.created, 'slot')} published. Patients can book them {seen}.")
+            self.weekdays, self.single, self.sheet_open = [], False, False
+            self.drawn += 1
         await self._show()
 
     # Showing
@@ -429,7 +427,7 @@ def picked_by_day(chosen: list[int], free: Mapping[int, datetime]) -> list[Picke
     found = []
     for day, times in days.items():
         all_free = sum(words.local(at).date() == day for at in free.values())
-        offer = f"All {all_free} of the day" if len(times) < all_free else ""
+        offer = f"All {all_free} of this day" if len(times) < all_free else ""
         found.append(Picked(day.isoformat(), words.short_day(day, today=day), ", ".join(times), offer))
     return found
 
@@ -440,7 +438,7 @@ view: Any = Availability  # on a page its attributes are Vars
 def page() -> rx.Component:
     """The page of one week."""
     content = theme.stack(_heading(), _days(), _grid(), _footer(), _bar())
-    side = rx.cond(view.picked_ids, _withdrawing(), _publishing())
+    side = rx.el.div(rx.cond(view.picked_ids, _withdrawing(), _publishing()), id="panel")
     return frame(
         approval_notice(view.awaiting_approval),
         for_doctors(rx.cond(view.heading, theme.split(content, side, side_width=348), _skeleton())),
@@ -489,6 +487,7 @@ def _days() -> rx.Component:
 def _grid() -> rx.Component:
     return rx.fragment(
         rx.el.h2("Slots of the week", class_name="unseen"),
+        rx.el.a("Skip the slots", href="#panel", class_name="skip", reload_document=True),
         theme.hour_grid(
             rx.foreach(view.hours, rx.el.li),
             rx.foreach(view.lanes, _lane),

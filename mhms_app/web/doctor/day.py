@@ -12,7 +12,6 @@ import reflex as rx
 
 from mhms_app import routes
 from mhms_app.accounts.rules import initials
-from mhms_app.availability import rules
 from mhms_app.availability import service as availability
 from mhms_app.availability.service import SlotsChanged
 from mhms_app.booking import agenda
@@ -22,7 +21,7 @@ from mhms_app.errors import ClinicError
 from mhms_app.live.hub import hub
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components import statuses
-from mhms_app.web.doctor.pieces import approval_notice, for_doctors, short_name
+from mhms_app.web.doctor.pieces import approval_notice, day_shown, for_doctors, short_name
 from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
@@ -93,8 +92,8 @@ class Day(Screen):
     @handler(Role.DOCTOR)
     async def load(self) -> None:
         """Show the day that the address names, or today."""
-        asked = rules.day_of(self.router.url.query_parameters.get("day", ""))
-        self._day = asked or words.local(bridge.now()).date()
+        today = words.local(bridge.now()).date()
+        self._day = day_shown(self.router.url.query_parameters.get("day", ""), today=today)
         self._visits, self.asked = _FIRST, 0
         await self._show()
 

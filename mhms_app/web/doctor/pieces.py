@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import reflex as rx
 
-from mhms_app import routes
 from mhms_app.actor import Role
-from mhms_app.web import theme
-from mhms_app.web.screen import Screen
+from mhms_app.availability import rules
+from mhms_app.web import theme, words
+from mhms_app.web.components.only_for import only_for
 
 
 def short_name(name: str) -> str:
@@ -18,17 +19,15 @@ def short_name(name: str) -> str:
     return f"{first[0]}. {rest}" if rest else name
 
 
+def day_shown(text: str, *, today: date) -> date:
+    """The day that an address names, or today when it names none whose week is in the calendar."""
+    day = rules.day_of(text)
+    return day if day and words.monday_of(day).year in rules.YEARS else today
+
+
 def for_doctors(*content: Any) -> rx.Component:
-    """The content, unless the server has said that somebody else is looking."""
-    stranger = theme.card(
-        theme.empty_state(
-            "This page is for doctors",
-            "Your account cannot open it.",
-            theme.link_button("Back to my pages", rx.cond(Screen.viewer_role == "admin", routes.ADMIN, routes.PATIENT)),
-            icon_name="lock",
-        )
-    )
-    return rx.cond(Screen.met & (Screen.viewer_role != Role.DOCTOR.value), stranger, rx.fragment(*content))
+    """The content, for doctors."""
+    return only_for(Role.DOCTOR, *content)
 
 
 def approval_notice(awaiting: Any) -> rx.Component:

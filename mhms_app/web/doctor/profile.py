@@ -49,14 +49,12 @@ class Profile(Screen):
 
 def page() -> rx.Component:
     """The page."""
+    heading = theme.page_heading(
+        "Your profile", "What patients read before they choose a time with you.", back=("Today", routes.DOCTOR)
+    )
     return frame(
         approval_notice(Profile.awaiting_approval),
-        theme.narrow(
-            theme.page_heading(
-                "Your profile", "What patients read before they choose a time with you.", back=("Today", routes.DOCTOR)
-            ),
-            for_doctors(rx.cond(Profile.public_path, _form(), _skeleton())),
-        ),
+        for_doctors(theme.narrow(heading, rx.cond(Profile.public_path, _form(), _skeleton()))),
         active=routes.DOCTOR,
     )
 

@@ -60,12 +60,14 @@ class Unused(Screen):
 def page() -> rx.Component:
     """The page."""
     return frame(
-        theme.page_heading(
-            "Unused slots",
-            "Times that passed without a patient, the latest first. They say where your hours could move.",
-            back=("Today", routes.DOCTOR),
+        for_doctors(
+            theme.page_heading(
+                "Unused slots",
+                "Times that passed without a patient, the latest first. They say where your hours could move.",
+                back=("Today", routes.DOCTOR),
+            ),
+            theme.card(rx.cond(Unused.loaded, _list(), theme.skeleton_rows(8)), flush=True),
         ),
-        for_doctors(theme.card(rx.cond(Unused.loaded, _list(), theme.skeleton_rows(8)), flush=True)),
         active=routes.DOCTOR,
     )
 

@@ -1,0 +1,259 @@
+"""What the doctor's pages say and where they draw it; without a browser."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from mhms_app.availability import rules
+from mhms_app.availability.service import Preview
+from mhms_app.booking.agenda import Entry
+from mhms_app.errors import Invalid, InvalidForm
+from mhms_app.web.doctor import availability, day, pieces, plan
+
+BERLIN = ZoneInfo("Europe/Berlin")
+TODAY = date(2026, 11, 24)
+NOW = datetime(2026, 11, 24, 9, 30, tzinfo=BERLIN)
+
+
+def at(hour: int, minute: int = 0, *, on: date = TODAY) -> datetime:
+    """A time on Berlin's wall clock, as an instant."""
+    return datetime.combine(on, time(hour, minute), BERLIN).astimezone(UTC)
+
+
+def entry(
+    starts_at: datetime, *, patient: str = "", status: str = "booked", state: str = "", minutes: int = 20, key: int = 1
+) -> Entry:
+    """A slot; with a patient it is booked."""
+    taken = state or ("booked" if patient else "open")
+    ends_at = starts_at + timedelta(minutes=minutes)
+    return Entry(key, starts_at, ends_at, taken, patient, "", status if patient else "")
+
+
+# The day --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ([], "No slots on this day."),
+        ([entry(at(11))], "No appointments, 1 free slot."),
+        ([entry(at(9), patient="Renata Nowak", status="completed"), entry(at(8))], "1 appointment."),
+        (
+            [entry(at(9), patient="Renata Nowak"), entry(at(10), patient="Tobias Brandt"), entry(at(11))],
+            "2 appointments, 1 free slot. Next: T. Brandt at 10:00.",
+        ),
+        (
+            [entry(at(9, 20), patient="Chie Sato", status="checked_in"), entry(at(10), patient="Tobias Brandt")],
+            "2 appointments. C. Sato is waiting.",
+        ),
+    ],
+)
+def test_a_day_in_one_line(entries: list[Entry], said: str) -> None:
+    assert day.lead(entries, now=NOW, is_today=True) == said
+
+
+def test_another_day_has_no_next_patient() -> None:
+    entries = [entry(at(10, on=TODAY + timedelta(days=1)), patient="Tobias Brandt")]
+    assert day.lead(entries, now=NOW, is_today=False) == "1 appointment."
+
+
+def test_the_bars_of_a_week_and_no_weekend_without_slots() -> None:
+    monday = date(2026, 11, 23)
+    week = [entry(at(9, on=monday), patient="A B"), entry(at(10, on=monday), patient="C D"), entry(at(9))]
+    bars = day.weekdays(week)
+    assert [(bar.name, bar.share, bar.words) for bar in bars[:2]] == [
+        ("Mon", 100, "2 of 2 booked"),
+        ("Tue", 0, "0 of 1 booked"),
+    ]
+    assert [bar.shown for bar in bars] == [True] * 5 + [False] * 2
+    assert day.weekdays([entry(at(9, on=date(2026, 11, 29)))])[6].shown
+
+
+def test_unused_slots_name_their_weekday_when_most_share_it() -> None:
+    friday = date(2026, 11, 20)
+    assert day.unused(()) == "Every slot of the last four weeks was booked."
+    assert day.unused((at(9),)) == "1 free slot passed unbooked in the last four weeks."
+    mostly = (at(15, on=friday), at(16, on=friday), at(9))
+    assert day.unused(mostly) == "3 free slots passed unbooked in the last four weeks, mostly on Fridays."
+
+
+@pytest.mark.parametrize(("name", "said"), [("Anneke de Vries", "A. de Vries"), ("Plato", "Plato")])
+def test_a_short_name(name: str, said: str) -> None:
+    assert pieces.short_name(name) == said
+
+
+@pytest.mark.parametrize("typed", ["", "tomorrow", "2026-02-30", "0001-01-01", "9999-12-31", "2000-01-01"])
+def test_an_address_without_a_day_of_the_calendar_means_today(typed: str) -> None:
+    assert pieces.day_shown(typed, today=TODAY) == TODAY
+
+
+def test_an_address_names_a_day() -> None:
+    assert pieces.day_shown("2027-01-04", today=TODAY) == date(2027, 1, 4)
+
+
+# The week -------------------------------------------------------------------------------------------
+
+
+def lanes(*entries: Entry, monday: date = date(2026, 11, 23), asked: set[int] | None = None) -> list[availability.Lane]:
+    return availability.lay_out(entries, (), monday=monday, now=NOW, first_hour=8, asked=asked or set())
+
+
+def test_a_block_says_what_the_slot_is_and_stands_at_its_hour() -> None:
+    (tuesday,) = [
+        lane
+        for lane in lanes(
+            entry(at(8)),
+            entry(at(8, 30), patient="Renata Nowak", status="completed"),
+            entry(at(9), patient="Paula Fischer", status="no_show"),
+            entry(at(9, 20), patient="Chie Sato", status="checked_in"),
+            entry(at(10)),
+            entry(at(10, 20), state="held"),
+        )
+        if lane.blocks
+    ]
+    assert [(block.since, block.kind, block.text) for block in tuesday.blocks] == [
+        (0, "past", "08:00 unused"),
+        (30, "past", "08:30 seen"),
+        (60, "past", "09:00 no-show"),
+        (80, "booked", "09:20 C. Sato"),
+        (120, "", "10:00 free"),
+        (140, "booked", "10:20 being booked"),
+    ]
+    assert tuesday.blocks[4].label == "10:00 – 10:20, free, Tuesday, 24 November"
+    assert (tuesday.free, tuesday.label, tuesday.today) == ("1", "Tuesday, 24 November, 1 free", True)
+
+
+def test_a_weekend_day_is_shown_when_it_has_something_or_is_asked_about() -> None:
+    sunday = entry(at(9, on=date(2026, 11, 29)))
+    assert [lane.shown for lane in lanes()] == [True] * 5 + [False] * 2
+    assert [lane.shown for lane in lanes(sunday, asked={5})] == [True] * 7
+
+
+@pytest.mark.parametrize("monday", [date(2026, 10, 19), date(2027, 3, 22)])
+def test_in_weeks_in_which_the_clocks_change_blocks_stand_by_the_clock_on_the_wall(monday: date) -> None:
+    week = [entry(at(9, on=monday + timedelta(days=n))) for n in range(7)]
+    placed = [block.since for lane in lanes(*week, monday=monday) for block in lane.blocks]
+    assert placed == [60] * 7
+
+
+@pytest.mark.parametrize(
+    ("times", "hours"),
+    [
+        ([], (8, 18)),
+        ([(at(9), at(12))], (8, 18)),
+        ([(at(6, 30), at(7)), (at(20), at(20, 15))], (6, 21)),
+        ([(at(22), at(0, on=TODAY + timedelta(days=1)))], (8, 24)),
+    ],
+)
+def test_the_grid_has_the_hours_that_the_slots_need(
+    times: list[tuple[datetime, datetime]], hours: tuple[int, int]
+) -> None:
+    assert availability.span_of_hours(times) == hours
+
+
+def test_the_grid_is_high_enough_for_its_shortest_slot() -> None:
+    assert availability.shortest_of([entry(at(9), minutes=40), entry(at(10), minutes=10)]) == 10
+    assert availability.shortest_of([]) == availability.shortest_of([entry(at(9), minutes=120)]) == 30
+
+
+def test_chosen_slots_are_listed_by_day() -> None:
+    free = {1: at(9), 2: at(10), 3: at(11), 4: at(9, on=date(2026, 11, 25))}
+    found = availability.picked_by_day([1, 3, 4], free)
+    assert [(one.name, one.times, one.offer) for one in found] == [
+        ("Tue 24 Nov", "09:00, 11:00", "All 3 of this day"),
+        ("Wed 25 Nov", "09:00", ""),
+    ]
+
+
+# The form -------------------------------------------------------------------------------------------
+
+
+def test_the_form_means_the_week_shown_unless_it_is_repeated() -> None:
+    monday = date(2026, 11, 23)
+    once = plan.read_range(plan.UNTOUCHED, monday=monday, weekdays=[2, 4], lunch=False)
+    assert (once.first_day, once.last_day) == (monday, date(2026, 11, 29))
+    assert (once.weekdays, once.breaks) == (frozenset({2, 4}), ())
+    typed = {**plan.UNTOUCHED, "last_day": "2026-12-18"}
+    again = plan.read_range(typed, monday=monday, weekdays=[2], lunch=True)
+    assert (again.last_day, again.breaks) == (date(2026, 12, 18), ((time(12, 30), time(13, 15)),))
+
+
+def test_one_slot_is_a_range_as_long_as_the_slot() -> None:
+    one = plan.read_single({**plan.UNTOUCHED, "day": "2026-11-25", "time": "14:40"})
+    assert len(rules.slots_of(one, zone=BERLIN)) == 1
+    assert (one.start, one.end) == (time(14, 40), time(15))
+
+
+@pytest.mark.parametrize(
+    ("typed", "field"),
+    [
+        ({"start": ""}, "start"),
+        ({"end": "25:00"}, "end"),
+        ({"length": "a"}, "length"),
+        ({"length": "\u0665"}, "length"),
+        ({"pause": "-5"}, "pause"),
+        ({"last_day": "soon"}, "last_day"),
+        ({"lunch_end": "x"}, "lunch_end"),
+    ],
+)
+def test_what_cannot_be_read_is_said_beside_its_field(typed: dict[str, str], field: str) -> None:
+    with pytest.raises(InvalidForm) as refusal:
+        plan.read_range({**plan.UNTOUCHED, **typed}, monday=date(2026, 11, 23), weekdays=[0], lunch=True)
+    assert list(refusal.value.errors) == [field]
+
+
+def test_one_slot_must_end_on_its_day() -> None:
+    with pytest.raises(InvalidForm) as refusal:
+        plan.read_single({**plan.UNTOUCHED, "day": "2026-11-25", "time": "23:50"})
+    assert list(refusal.value.errors) == ["time"]
+
+
+def test_a_refusal_stands_beside_the_field_of_the_form_that_is_shown() -> None:
+    refusal = Invalid("No.", field="first_day")
+    assert plan.problems(refusal, single=True) == {"day": "No."}
+    assert plan.problems(Invalid("No.", field="breaks"), single=False) == {"lunch_end": "No."}
+    assert plan.problems(Invalid("No.", field="length"), single=False) == {"length": "No."}
+
+
+def times(*starts: datetime) -> tuple[rules.Times, ...]:
+    return tuple((start, start + timedelta(minutes=30)) for start in starts)
+
+
+@pytest.mark.parametrize(
+    ("preview", "said"),
+    [
+        (Preview(times(at(9)), (), 0), "1 new slot on Tue 24 Nov."),
+        (Preview(times(at(9), at(9, on=date(2026, 12, 2))), (), 0), "2 new slots over 2 weeks."),
+        (
+            Preview(times(at(9)), times(at(10, on=date(2026, 12, 2)), at(10, 30, on=date(2026, 12, 2))), 0),
+            "1 new slot on Tue 24 Nov. 2 overlap with slots you already have (Wed 2 Dec, 10:00 and 10:30) "
+            "and are left out.",
+        ),
+        (
+            Preview(times(at(9)), times(at(10)), 3),
+            "1 new slot on Tue 24 Nov. 1 overlaps with a slot you already have (Tue 24 Nov, 10:00) and is left out. "
+            "3 slots would be in the past.",
+        ),
+        (
+            Preview((), times(at(10), at(11), at(12), at(13), at(14)), 0),
+            "Nothing new to publish. You already have slots at this time "
+            "(Tue 24 Nov, 10:00, 11:00 and 12:00 and 2 more).",
+        ),
+    ],
+)
+def test_a_preview_in_words(preview: Preview, said: str) -> None:
+    assert "".join(plan.summary(preview, today=TODAY)) == said
+
+
+def test_slots_that_follow_one_another_are_drawn_as_one_stretch() -> None:
+    fresh = times(at(9), at(9, 30), at(10, 10), at(9, on=date(2026, 11, 25)))
+    apart = plan.runs(fresh, pause=timedelta())
+    assert [(start, count) for start, _, count in apart] == [
+        (at(9), 2),
+        (at(10, 10), 1),
+        (at(9, on=date(2026, 11, 25)), 1),
+    ]
+    assert [count for _, _, count in plan.runs(fresh, pause=timedelta(minutes=10))] == [3, 1]
