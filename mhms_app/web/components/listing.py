@@ -16,6 +16,7 @@ from mhms_app.actor import Role
 from mhms_app.web import theme, words
 from mhms_app.web.bridge import COUNTED
 from mhms_app.web.components.address import address
+from mhms_app.web.components.only_for import only_for
 from mhms_app.web.components.pause import pause
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
@@ -88,21 +89,11 @@ def key_of(text: str) -> int | None:
 
 
 def for_administrators(*content: Any) -> rx.Component:
-    """The content, unless the server has said that somebody else is looking."""
-    stranger = theme.card(
-        theme.empty_state(
-            "This page is for administrators",
-            "Your account cannot open it.",
-            theme.link_button(
-                "Back to my pages", rx.cond(Screen.viewer_role == "doctor", routes.DOCTOR, routes.PATIENT)
-            ),
-            icon_name="lock",
-        )
-    )
-    return rx.cond(Screen.met & (Screen.viewer_role != Role.ADMIN.value), stranger, rx.fragment(*content))
+    """The content, for administrators."""
+    return only_for(Role.ADMIN, *content)
 
 
-def list_card(state: Any, *, filters: tuple[Any, ...], rows: Any, table: Any, empty: Any) -> rx.Component:
+def list_card(title: str, state: Any, *, filters: tuple[Any, ...], rows: Any, table: Any, empty: Any) -> rx.Component:
     """The filters above the table, or what to say when nothing fits; a skeleton until the first answer."""
     return theme.card(
         address(state.path),

@@ -13,6 +13,7 @@ from mhms_app.errors import NotFound
 from mhms_app.settings import settings
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.native_form import address_of
+from mhms_app.web.components.only_for import only_for
 from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
@@ -71,7 +72,7 @@ def _appointment(found: Confirmed) -> Appointment:
 def page() -> rx.Component:
     """What a patient reads after booking."""
     return frame(
-        theme.loading(rx.cond(Booked.shown.reference, _content(), _nothing()), _skeleton()),
+        only_for(Role.PATIENT, theme.loading(rx.cond(Booked.shown.reference, _content(), _nothing()), _skeleton())),
         active=routes.PATIENT,
     )
 
@@ -127,13 +128,12 @@ def _what_next() -> rx.Component:
 
 
 def _nothing() -> rx.Component:
-    return theme.card(
-        theme.empty_state(
-            rx.el.h1("We could not find this appointment"),
+    return theme.narrow(
+        theme.page_heading(
+            "We could not find this appointment",
             "The address may have a typing mistake, or the appointment belongs to another account.",
-            theme.link_button("My appointments", routes.PATIENT, kind="primary"),
-            icon_name="search-x",
-        )
+        ),
+        theme.line(theme.link_button("My appointments", routes.PATIENT, kind="primary")),
     )
 
 

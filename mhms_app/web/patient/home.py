@@ -16,6 +16,7 @@ from mhms_app.booking.lists import AppointmentRow
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.address import address
 from mhms_app.web.components.native_form import address_of
+from mhms_app.web.components.only_for import only_for
 from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
@@ -136,7 +137,7 @@ def _lead(starts_at: datetime, now: datetime) -> str:
 def page() -> rx.Component:
     """The patient's own page."""
     return frame(
-        theme.loading(_content(), _skeleton()),
+        only_for(Role.PATIENT, theme.loading(_content(), _skeleton())),
         address(Home.address),
         active=routes.PATIENT,
     )

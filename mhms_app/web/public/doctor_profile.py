@@ -19,7 +19,7 @@ from mhms_app.availability.rules import day_of, week_of
 from mhms_app.availability.service import BookableWeek, SlotRow, SlotsChanged
 from mhms_app.booking import service as booking
 from mhms_app.booking import statement
-from mhms_app.booking.rules import REASON_LENGTH, NotBookable
+from mhms_app.booking.rules import REASON_LENGTH, NotBookable, TooManyAppointments
 from mhms_app.directory.service import DoctorRow
 from mhms_app.errors import NotFound
 from mhms_app.live.hub import hub
@@ -103,7 +103,7 @@ class Profile(Screen):
         day: the day that phones show.
         is_first: there is no week before the one shown.
         empty: nothing is free in this week.
-        following: the next free slot outside of this week, for when nothing is free in it.
+        following, onwards: the next free slot outside of this week and the way there, for when nothing is free in it.
         chosen: the slot that is being booked.
         problem: why it cannot be booked, beside the button.
         offers: what is free instead.
@@ -123,6 +123,7 @@ class Profile(Screen):
     is_first: bool = True
     empty: bool = False
     following: Choice = Choice()
+    onwards: str = ""
     chosen: Choice = Choice()
     problem: str = ""
     offers: list[Time] = []
@@ -179,9 +180,10 @@ class Profile(Screen):
             self.tell(f"{self.doctor.name} has no free slots at the moment.", tone="warn")
 
     @handler()
-    async def show_news(self) -> None:
+    async def show_news(self) -> Any:
         """Show the times that were published meanwhile."""
         await self._turn_to(self._monday)
+        return rx.set_focus("week")
 
     @handler()
     async def show_day(self, day: Annotated[int, Field(ge=0, le=6)]) -> None:
@@ -190,18 +192,20 @@ class Profile(Screen):
 
     @handler()
     async def choose(self, slot_id: SlotId) -> None:
-        """Choose a slot; one that is not in sight is looked for first."""
-        slot = next((slot for slot in self._free if slot.id == slot_id and slot_id not in self._gone), None)
-        if slot is None:
-            found = await self._read(None, slot_id)
-            self._show(found)
-            slot = found.asked
-        self._choose(slot)
+        """Choose a slot."""
+        await self._pick(slot_id)
 
     @handler()
-    async def choose_another(self) -> None:
+    async def choose_instead(self, slot_id: SlotId) -> Any:
+        """Choose a slot that is offered, and go on from there."""
+        await self._pick(slot_id)
+        return rx.set_focus("chosen")
+
+    @handler()
+    async def choose_another(self) -> Any:
         """Give up the chosen slot; what was typed stays."""
         self._choose(None)
+        return rx.set_focus("week")
 
     @handler()
     async def go_on(self) -> Any:
@@ -230,7 +234,7 @@ class Profile(Screen):
             )
         except NotBookable as refusal:
             self._show(await self._read(self._monday))
-            self._refuse(refusal.sentence, slot)
+            self._refuse(refusal.sentence, slot, offer=not isinstance(refusal, TooManyAppointments))
             return None
         self._booked = slot.id
         self._remember("")
@@ -240,6 +244,15 @@ class Profile(Screen):
         return await bridge.read(
             self, availability.bookable_week, doctor_id=self._doctor_id, week=week, slot_id=slot_id
         )
+
+    async def _pick(self, slot_id: int) -> None:
+        """Choose a slot; one that is not in sight is looked for first."""
+        slot = next((slot for slot in self._free if slot.id == slot_id and slot_id not in self._gone), None)
+        if slot is None:
+            found = await self._read(None, slot_id)
+            self._show(found)
+            slot = found.asked
+        self._choose(slot)
 
     async def _turn_to(self, week: date | None) -> None:
         self._show(await self._read(week))
@@ -261,6 +274,8 @@ class Profile(Screen):
         self.is_first = found.monday <= week_of(today)
         self.empty = not found.free
         self.following = _choice(found.following, now) if found.following else Choice()
+        is_later = found.following is not None and words.local(found.following.starts_at).date() > found.monday
+        self.onwards = f"{'Next' if is_later else 'First free'}: {self.following.short}"
         self.day = words.local(found.free[0].starts_at).weekday() if found.free else 0
         self._draw()
 
@@ -283,12 +298,12 @@ class Profile(Screen):
                 self._refuse(f"{words.clock(slot.starts_at)} is no longer free.", slot)
         self._follow()
 
-    def _refuse(self, sentence: str, slot: SlotRow) -> None:
+    def _refuse(self, sentence: str, slot: SlotRow, *, offer: bool = True) -> None:
         """Say beside the button why the chosen slot cannot be booked, and what is free after it."""
         self.problem = self.spoken = sentence
         later = [free for free in self._free if free.starts_at > slot.starts_at and free.id not in self._gone]
-        self.offers = [_time(free, short=False) for free in later[:_OFFERS]]
-        if not self.offers and self.following.id:
+        self.offers = [_time(free, short=False) for free in later[:_OFFERS]] if offer else []
+        if offer and not self.offers and self.following.id:
             self.offers = [Time(self.following.id, self.following.short, self.following.short)]
 
     def _follow(self) -> None:
@@ -398,13 +413,11 @@ def _doctor_and_week() -> rx.Component:
 
 
 def _nobody() -> rx.Component:
-    return theme.card(
-        theme.empty_state(
-            rx.el.h1("We could not find this doctor"),
-            "They may have left the clinic, or the address has a typing mistake.",
-            theme.link_button("All doctors", routes.DOCTORS, kind="primary"),
-            icon_name="search-x",
-        )
+    return theme.narrow(
+        theme.page_heading(
+            "We could not find this doctor", "They may have left the clinic, or the address has a typing mistake."
+        ),
+        theme.line(theme.link_button("All doctors", routes.DOCTORS, kind="primary")),
     )
 
 
@@ -475,14 +488,14 @@ def _week() -> rx.Component:
         ),
         rx.el.p(Profile.spoken, class_name="unseen", role="status"),
         aria_label="Free slots",
+        id="week",
+        tab_index=-1,
         class_name="stack",
     )
 
 
 def _nothing_free() -> rx.Component:
-    onwards = theme.button(
-        rx.fragment("Next: ", Profile.following.short), kind="primary", on_click=Profile.choose(Profile.following.id)
-    )
+    onwards = theme.button(Profile.onwards, kind="primary", on_click=Profile.choose_instead(Profile.following.id))
     return theme.card(
         rx.cond(
             Profile.following.id,
@@ -521,7 +534,7 @@ def _day_column(day: Day) -> rx.Component:
 
 
 def _part(name: str, times: list[Time]) -> rx.Component:
-    return rx.fragment(rx.el.h4(name, class_name="only-phone part"), rx.foreach(times, _slot))
+    return rx.fragment(rx.el.h3(name, class_name="only-phone part"), rx.foreach(times, _slot))
 
 
 def _slot(time: Time) -> rx.Component:
@@ -548,10 +561,13 @@ def _invitation() -> rx.Component:
     )
 
 
+_IS_STAFF = (Screen.viewer_role == Role.DOCTOR.value) | (Screen.viewer_role == Role.ADMIN.value)
+
+
 def _booking() -> rx.Component:
     return rx.fragment(
         theme.panel(
-            "Your appointment",
+            rx.cond(_IS_STAFF, "This time", "Your appointment"),
             theme.well(
                 rx.el.strong(Profile.chosen.long, id="chosen", tab_index=-1),
                 rx.el.br(),
@@ -562,6 +578,7 @@ def _booking() -> rx.Component:
                 Profile.zone,
             ),
             rx.match(Screen.viewer_role, ("patient", _form()), ("", _way_in()), _not_for_staff()),
+            label="Booking",
             sheet=Profile.sheet,
         ),
         rx.cond(
@@ -613,7 +630,7 @@ def _problem() -> rx.Component:
                         rx.foreach(
                             Profile.offers,
                             lambda time: theme.button(
-                                time.clock, full=True, aria_label=time.label, on_click=Profile.choose(time.id)
+                                time.clock, full=True, aria_label=time.label, on_click=Profile.choose_instead(time.id)
                             ),
                         ),
                         class_name="stack tight",
@@ -641,7 +658,7 @@ def _way_in() -> rx.Component:
 
 def _not_for_staff() -> rx.Component:
     return theme.stack(
-        rx.el.p("You are logged in for your work at the clinic. To book for yourself, log in as a patient."),
+        rx.el.p("This is what patients see. To book for yourself, log in with a patient's account."),
         _choose_another(),
     )
 

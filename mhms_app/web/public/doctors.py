@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import reflex as rx
 from pydantic import Field
@@ -22,6 +22,7 @@ from mhms_app.web.shell import frame
 
 _SIZE = 12
 _LAST_PAGE = 1000
+_NOBODY = "No doctor found"
 
 Key = Annotated[str, Field(pattern=r"^\d{0,9}$")]
 
@@ -113,11 +114,12 @@ class Directory(Screen):
         await self._find()
 
     @handler()
-    async def clear(self) -> None:
+    async def clear(self) -> Any:
         """Show everybody."""
         self.department, self.q, self.day, self.page = "", "", "", 1
         self.drawn += 1
         await self._find()
+        return rx.set_focus("results")
 
     async def _find(self) -> None:
         day = day_of(self.day)
@@ -136,7 +138,8 @@ class Directory(Screen):
         self.elsewhere = [_found(card, None, now) for card in found.elsewhere]
         first, total = (self.page - 1) * _SIZE + 1, found.cards.total
         self.is_last = self.page * _SIZE >= total
-        self.heading = f"{words.count(total, 'doctor')}{f' free on {words.long_day(day)}' if day else ''}"
+        many = words.count(total, "doctor") if total else _NOBODY
+        self.heading = f"{many} free on {words.long_day(day)}" if day and total else many
         self.summary = f"{first} to {first + len(self.rows) - 1} of {total}" if total > _SIZE else ""
         self.narrowed = bool(self.department or self.q or self.day)
         self.address = routes.doctors(department=self.department, q=self.q, day=self.day, page=self.page)
@@ -168,6 +171,7 @@ def page() -> rx.Component:
     return frame(
         theme.page_heading("Find a doctor", "Every free slot of the clinic, as it is now."),
         _filters(),
+        rx.el.p(Directory.heading, class_name="unseen", role="status"),
         theme.loading(_results(), theme.card(theme.skeleton_rows(6), flush=True)),
         address(Directory.address),
         active=routes.DOCTORS,
@@ -235,8 +239,11 @@ def _results() -> rx.Component:
             _nobody(),
         ),
         aside=rx.cond(
-            Directory.narrowed, theme.button("Clear the filters", kind="quiet", compact=True, on_click=Directory.clear)
+            Directory.narrowed & (Directory.heading != _NOBODY),
+            theme.button("Clear the filters", kind="quiet", compact=True, on_click=Directory.clear),
         ),
+        id="results",
+        tab_index=-1,
     )
 
 
