@@ -13,7 +13,7 @@ from mhms_app.web.components.around import connection_lost
 from mhms_app.web.components.native_form import posted_form
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
-from mhms_app.web.theme import avatar, button, classes, icon, link_button, notice, skeleton, unseen
+from mhms_app.web.theme import avatar, button, classes, icon, link_button, notice, skeleton, skip, unseen
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def frame(*content: Any, active: str = "", wide: bool = False) -> rx.Component:
         wide: for grids: 1240 px instead of 1120.
     """
     return rx.fragment(
-        rx.el.a("Skip to content", href="#content", class_name="skip", reload_document=True),
+        skip("Skip to content", "content"),
         rx.el.header(
             rx.el.div(
                 rx.el.a(

@@ -43,6 +43,7 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import reflex as rx
+from reflex_components_core.el.elements.inline import A
 
 Content = Any  # whatever Reflex takes as a child: text, a Var, a component
 Flag = Any  # a bool, or a Var of one
@@ -75,6 +76,14 @@ def classes(*names: str | rx.Var[Any]) -> Any:
 def icon(name: str, *, size: int = 18, **props: Any) -> rx.Component:
     """A lucide icon by its fixed name; decoration only, so the words beside it must say it all."""
     return rx.icon(name, size=size, stroke_width=1.9, aria_hidden="true", **props)
+
+
+def skip(text: str, target: str) -> rx.Component:
+    """The keyboard's way past something long, seen when it has the focus; ``target`` is an id of the page.
+
+    It is the browser's own link: the router's would lead to the page without its query.
+    """
+    return A.create(text, href=f"#{target}", class_name="skip")
 
 
 def unseen(*text: Content) -> rx.Component:

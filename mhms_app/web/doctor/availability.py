@@ -487,7 +487,7 @@ def _days() -> rx.Component:
 def _grid() -> rx.Component:
     return rx.fragment(
         rx.el.h2("Slots of the week", class_name="unseen"),
-        rx.el.a("Skip the slots", href="#panel", class_name="skip", reload_document=True),
+        theme.skip("Skip the slots", "panel"),
         theme.hour_grid(
             rx.foreach(view.hours, rx.el.li),
             rx.foreach(view.lanes, _lane),
