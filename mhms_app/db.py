@@ -236,7 +236,8 @@ class Page(Generic[T]):
 
 def count(session: OrmSession, wanted: Select[Any]) -> int:
     """Count the rows of a statement without reading them, up to ``COUNTED``."""
-    some = wanted.with_only_columns(literal_column("1")).order_by(None).limit(COUNTED).subquery()
+    ones: Select[Any] = wanted.with_only_columns(literal_column("1"), maintain_column_froms=True)
+    some = ones.order_by(None).limit(COUNTED).subquery()
     return session.scalar(select(func.count()).select_from(some)) or 0
 
 

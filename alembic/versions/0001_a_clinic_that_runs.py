@@ -142,6 +142,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_user_account")),
         sa.UniqueConstraint("email_key", name=op.f("uq_user_account_email_key")),
     )
+    op.create_index(
+        "ix_user_account_closed",
+        "user_account",
+        ["name_key", "id"],
+        unique=False,
+        postgresql_where=sa.text("NOT active"),
+        sqlite_where=sa.text("NOT active"),
+    )
     op.create_index("ix_user_account_name", "user_account", ["name_key", "id"], unique=False)
     op.create_index("ix_user_account_role_name", "user_account", ["role", "name_key", "id"], unique=False)
     op.create_table(
@@ -210,7 +218,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'open'"),
         sqlite_where=sa.text("state = 'open'"),
     )
-    op.create_index("ix_slot_time", "slot", ["starts_at", "id"], unique=False)
+    op.create_index("ix_slot_time", "slot", ["starts_at", "id", "state"], unique=False)
     op.create_index(
         "ix_slot_held",
         "slot",
@@ -266,7 +274,7 @@ def upgrade() -> None:
     op.create_index("ix_appointment_department_time", "appointment", ["department_id", "starts_at"], unique=False)
     op.create_index("ix_appointment_doctor_time", "appointment", ["doctor_id", "starts_at"], unique=False)
     op.create_index("ix_appointment_patient_time", "appointment", ["patient_id", "starts_at"], unique=False)
-    op.create_index("ix_appointment_time", "appointment", ["starts_at", "id"], unique=False)
+    op.create_index("ix_appointment_time", "appointment", ["starts_at", "id", "status"], unique=False)
     op.create_index("uq_appointment_patient_key", "appointment", ["patient_id", "idempotency_key"], unique=True)
     op.create_index(
         "uq_appointment_slot_active",
@@ -325,6 +333,12 @@ def downgrade() -> None:
     op.drop_table("doctor")
     op.drop_index("ix_user_account_role_name", table_name="user_account")
     op.drop_index("ix_user_account_name", table_name="user_account")
+    op.drop_index(
+        "ix_user_account_closed",
+        table_name="user_account",
+        postgresql_where=sa.text("NOT active"),
+        sqlite_where=sa.text("NOT active"),
+    )
     op.drop_table("user_account")
     op.drop_index("ix_outbox_message_state", table_name="outbox_message")
     op.drop_index("ix_outbox_message_sent_at", table_name="outbox_message")

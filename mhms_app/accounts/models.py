@@ -10,6 +10,9 @@ from sqlmodel import Field, SQLModel
 from mhms_app.actor import Role as Role
 from mhms_app.db import UTCDateTime
 
+CLOSED = text("NOT user_account.active")
+_CLOSED = text("NOT active")
+
 
 class User(SQLModel, table=True):
     """A person with a password. ``email_key`` is the case-folded address: unique regardless of case."""
@@ -19,6 +22,7 @@ class User(SQLModel, table=True):
         CheckConstraint("role IN ('patient', 'doctor', 'admin')", name="role_known"),
         Index("ix_user_account_role_name", "role", "name_key", "id"),
         Index("ix_user_account_name", "name_key", "id"),
+        Index("ix_user_account_closed", "name_key", "id", postgresql_where=_CLOSED, sqlite_where=_CLOSED),
     )
 
     id: int | None = Field(default=None, primary_key=True)

@@ -39,7 +39,7 @@ class Slot(SQLModel, table=True):
             postgresql_where=text("state = 'open'"),
             sqlite_where=text("state = 'open'"),
         ),
-        Index("ix_slot_time", "starts_at", "id"),
+        Index("ix_slot_time", "starts_at", "id", "state"),
         *(
             Index(f"ix_slot_{state}", "starts_at", "id", postgresql_where=text(only), sqlite_where=text(only))
             for state, only in (("held", "state = 'held'"), ("withdrawn", "state = 'withdrawn'"))

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, CompoundSelect, Select, func, or_, select, union
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
 from mhms_app import db
+from mhms_app.accounts import service as accounts
 from mhms_app.accounts.models import Patient, User
 from mhms_app.accounts.rules import search_key
 from mhms_app.actor import Actor, Role, require_role
@@ -30,6 +31,7 @@ from mhms_app.notifications.service import OutboxCounts
 from mhms_app.settings import settings
 
 _Person, _Practitioner = aliased(User), aliased(User)
+_LATEST = (col(Appointment.starts_at).desc(), col(Appointment.id).desc())
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,9 +275,9 @@ def list_bookings(
 ) -> Page[BookingRow]:
     """The clinic's bookings for an administrator, latest start first, a page at a time."""
     require_role(actor, Role.ADMIN)
-    bookings = _bookings(wanted)
-    total = db.count(session, bookings)
-    return Page(_booking_rows(session, bookings.offset((page - 1) * size).limit(size)), total)
+    fitting = _fitting(wanted)
+    shown = fitting.order_by(*_LATEST).offset((page - 1) * size).limit(size)
+    return Page(_booking_rows(session, shown, *_LATEST), db.count(session, fitting))
 
 
 def export_bookings(
@@ -285,11 +287,17 @@ def export_bookings(
     admin = require_role(actor, Role.ADMIN)
     if not after_id:
         audit.record(session, actor_id=admin.user_id, action="appointment.export", object_type="appointment")
-    following = _bookings(wanted).where(col(Appointment.id) > after_id)
-    return _booking_rows(session, following.order_by(None).order_by(col(Appointment.id)).limit(size))
+    following = _fitting(wanted).where(col(Appointment.id) > after_id).order_by(col(Appointment.id)).limit(size)
+    return _booking_rows(session, following, col(Appointment.id))
 
 
-def _bookings(wanted: Filter) -> Select[*tuple[Any, ...]]:
+def _fitting(wanted: Filter) -> Select[Any]:
+    """The keys of the bookings that a filter lets through: what they show is joined only to those of one page."""
+    return select(col(Appointment.id)).where(*_conditions(wanted))
+
+
+def _booking_rows(session: Session, keys: Select[Any], *order: Any) -> tuple[BookingRow, ...]:
+    """The bookings with these keys, in this order."""
     found = (
         select(
             col(Appointment.id),
@@ -308,22 +316,17 @@ def _bookings(wanted: Filter) -> Select[*tuple[Any, ...]]:
         .join(Doctor, col(Doctor.id) == col(Appointment.doctor_id))
         .join(_Practitioner, col(_Practitioner.id) == col(Doctor.user_id))
         .join(Department, col(Department.id) == col(Appointment.department_id))
+        .where(col(Appointment.id).in_(session.scalars(keys).all()))
+        .order_by(*order)
     )
-    return found.where(*_conditions(wanted)).order_by(col(Appointment.starts_at).desc(), col(Appointment.id).desc())
+    return tuple(BookingRow(*row) for row in session.execute(found))
 
 
 def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     """What a filter asks for; days are the clinic's own."""
     conditions: list[ColumnElement[bool]] = []
     if key := search_key(wanted.search):
-        conditions.append(
-            or_(
-                col(_Person.name_key).contains(key, autoescape=True),
-                col(_Person.email_key).contains(key, autoescape=True),
-                col(_Practitioner.name_key).contains(key, autoescape=True),
-                col(Appointment.reference) == key.upper(),
-            )
-        )
+        conditions.append(col(Appointment.id).in_(_found(key)))
     if wanted.doctor_id is not None:
         conditions.append(col(Appointment.doctor_id) == wanted.doctor_id)
     if wanted.department_id is not None:
@@ -337,6 +340,23 @@ def _conditions(wanted: Filter) -> list[ColumnElement[bool]]:
     return conditions
 
 
+def _found(key: str) -> CompoundSelect[int]:
+    """The keys of the bookings of those who are called this, and of the one with this reference.
+
+    People are found first, by reading two indexes, then their appointments by others: as fast for a rare name
+    as for a common one.
+    """
+    people = accounts.people_called(key)
+    booked = select(col(Appointment.id))
+    patients = select(col(Patient.id)).where(col(Patient.user_id).in_(people))
+    doctors = select(col(Doctor.id)).where(col(Doctor.user_id).in_(people))
+    return union(
+        booked.where(col(Appointment.patient_id).in_(patients)),
+        booked.where(col(Appointment.doctor_id).in_(doctors)),
+        booked.where(col(Appointment.reference) == key.upper()),
+    )
+
+
 def _key(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
@@ -344,10 +364,6 @@ def _key(text: str) -> int | None:
 def _midnight(day: date) -> datetime:
     """The instant at which a clinic day begins."""
     return datetime.combine(day, time(), tzinfo=settings().zone)
-
-
-def _booking_rows(session: Session, wanted: Select[*tuple[Any, ...]]) -> tuple[BookingRow, ...]:
-    return tuple(BookingRow(*row) for row in session.execute(wanted))
 
 
 def overview(session: Session, actor: Actor | None) -> Overview:
@@ -363,7 +379,7 @@ def overview(session: Session, actor: Actor | None) -> Overview:
     open_slots, published = _slot_use(session, now, next_week)
     monday = today - timedelta(days=today.weekday())
     mondays = [monday - timedelta(weeks=weeks) for weeks in range(8, 0, -1)]
-    newest = _bookings(Filter()).order_by(None).order_by(col(Appointment.created_at).desc(), col(Appointment.id).desc())
+    newest = (col(Appointment.created_at).desc(), col(Appointment.id).desc())
     return Overview(
         booked_today=_count_booked(session, _midnight(today), tomorrow),
         booked_same_day_last_week=_count_booked(
@@ -375,7 +391,7 @@ def overview(session: Session, actor: Actor | None) -> Overview:
         month_before=_outcome(session, now - timedelta(days=60), month_ago),
         pending=directory.list_people(session, actor, status="pending", size=100).rows,
         outbox=notifications.counts(session, actor),
-        latest=_booking_rows(session, newest.limit(8)),
+        latest=_booking_rows(session, select(col(Appointment.id)).order_by(*newest).limit(8), *newest),
         weeks=tuple(_week(session, day) for day in mondays),
     )
 
@@ -397,7 +413,7 @@ def _count_by_status(session: Session, first: datetime, last: datetime) -> dict[
         .where(col(Appointment.starts_at) >= first, col(Appointment.starts_at) < last)
         .group_by(col(Appointment.status))
     )
-    return dict(found.tuples().all())
+    return dict(found.all())
 
 
 def _slot_use(session: Session, first: datetime, last: datetime) -> tuple[int, int]:
@@ -411,9 +427,7 @@ def _slot_use(session: Session, first: datetime, last: datetime) -> tuple[int, i
                 col(Slot.state) != SlotState.WITHDRAWN.value,
             )
             .group_by(col(Slot.state))
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     return counts.get(SlotState.OPEN.value, 0), sum(counts.values())
 

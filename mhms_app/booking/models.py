@@ -44,7 +44,7 @@ class Appointment(SQLModel, table=True):
         Index("ix_appointment_patient_time", "patient_id", "starts_at"),
         Index("ix_appointment_doctor_time", "doctor_id", "starts_at"),
         Index("ix_appointment_department_time", "department_id", "starts_at"),
-        Index("ix_appointment_time", "starts_at", "id"),
+        Index("ix_appointment_time", "starts_at", "id", "status"),
         Index("ix_appointment_created", "created_at"),
     )
 

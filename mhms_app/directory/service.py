@@ -12,7 +12,7 @@ from sqlmodel import Session, col
 
 from mhms_app import db
 from mhms_app.accounts import service as accounts
-from mhms_app.accounts.models import User
+from mhms_app.accounts.models import CLOSED, User
 from mhms_app.accounts.rules import search_key, tidy_name
 from mhms_app.accounts.service import UserRow
 from mhms_app.actor import Actor, Role, require_role
@@ -28,6 +28,8 @@ Rows: TypeAlias = Select[*tuple[Any, ...]]
 
 class DepartmentInUse(ClinicError):
     """A department with doctors whom patients can find cannot be closed."""
+
+    field = "active"
 
 
 class DepartmentClosed(ClinicError):
@@ -374,10 +376,9 @@ def list_people(
     if status == "pending":
         wanted = wanted.where(_PENDING)
     elif status:
-        wanted = wanted.where(col(User.active) if status == "active" else col(User.active).is_(False))
+        wanted = wanted.where(col(User.active) if status == "active" else CLOSED)
     if key := search_key(search):
-        texts = (col(User.name_key), col(User.email_key))
-        wanted = wanted.where(or_(*(text.contains(key, autoescape=True) for text in texts)))
+        wanted = wanted.where(col(User.id).in_(accounts.people_called(key)))
     ordered = wanted.order_by(col(User.name_key), col(User.id)).offset((page - 1) * size).limit(size)
     return Page(_person_rows(session, ordered), db.count(session, wanted))
 

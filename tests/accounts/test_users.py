@@ -170,7 +170,6 @@ def test_a_change_sees_what_others_changed_since_this_session_last_looked(sessio
 def test_administration_is_for_administrators(session: Session) -> None:
     patient = builders.actor(session, builders.patient(session))
     calls: list[Callable[[Actor | None], object]] = [
-        lambda actor: accounts.list_users(session, actor),
         lambda actor: accounts.get_user(session, actor, user_id=1),
         lambda actor: accounts.set_active(session, actor, user_id=1, active=False),
         lambda actor: accounts.edit_user(session, actor, user_id=1, email="a@b.example", full_name="Jo", phone=""),
@@ -192,23 +191,6 @@ def test_an_unknown_user_is_not_found(session: Session, admin: Actor) -> None:
     for call in calls:
         with pytest.raises(NotFound):
             call()
-
-
-def test_users_are_listed_by_name_found_and_paged(session: Session, admin: Actor) -> None:
-    for name in ("Zoë Marsh", "Anna Straße", "jo Moreau", "Moritz 100%"):
-        builders.user(session, name=name)
-
-    def names(**wanted: object) -> list[str]:
-        return [row.name for row in accounts.list_users(session, admin, **wanted).rows]  # type: ignore[arg-type]
-
-    assert names() == ["Ada Admin", "Anna Straße", "jo Moreau", "Moritz 100%", "Zoë Marsh"]
-    assert names(search="STRASSE") == ["Anna Straße"]
-    assert names(search="100%") == ["Moritz 100%"]
-    assert names(search="_") == []
-    assert names(search="\x00") == names()
-    assert names(role=Role.ADMIN) == ["Ada Admin"]
-    assert names(page=2, size=2) == ["jo Moreau", "Moritz 100%"]
-    assert accounts.list_users(session, admin, page=9, size=2).total == 5
 
 
 def test_every_change_is_audited_without_personal_data(session: Session, admin: Actor) -> None:

@@ -105,6 +105,7 @@ def page() -> rx.Component:
         theme.page_heading("Bookings", "Every appointment of the clinic, the latest first.", aside=export),
         for_administrators(
             list_card(
+                "Bookings",
                 Bookings,
                 filters=_filters(),
                 rows=Bookings.lines,

@@ -82,14 +82,14 @@ class Departments(Screen):
         return self._close()
 
     @handler(Role.ADMIN, local=True)
-    async def ask(self, closing: bool) -> None:
+    async def ask(self, closing: bool) -> Any:
         """Ask before closing a department, or think better of it."""
         self.is_closing = closing
+        return None if closing else rx.set_focus("ask-close")
 
     @handler(Role.ADMIN)
     async def set_open(self, is_open: bool) -> Any:
         """Close the department in the form, or open it again."""
-        self.is_closing = False
         row = await bridge.call(self, directory.set_department_active, department_id=self.edited.id, active=is_open)
         await self._show()
         self.tell(f"{row.name} is {'open' if row.active else 'closed'}.")
@@ -203,7 +203,7 @@ def _form() -> rx.Component:
             on_submit=Departments.save,
             key=Departments.form,
         ),
-        rx.cond(unit.id, _state_of(unit)),
+        rx.cond(unit.id, theme.stack(_state_of(unit), theme.error_line(Departments.errors["active"]), gap="tight")),
         aside=theme.icon_button("Close", "x", compact=True, on_click=Departments.close),
         label="Department",
         sheet=Departments.is_editing,
@@ -222,7 +222,9 @@ def _state_of(unit: Any) -> rx.Component:
         rx.cond(
             Departments.is_closing,
             question,
-            theme.button("Close this department", kind="danger", full=True, on_click=Departments.ask(True)),
+            theme.button(
+                "Close this department", kind="danger", full=True, id="ask-close", on_click=Departments.ask(True)
+            ),
         ),
         theme.button("Open this department again", full=True, on_click=Departments.set_open(True)),
     )

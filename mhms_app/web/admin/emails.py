@@ -131,7 +131,7 @@ def page() -> rx.Component:
                     rx.cond(Emails.dead == "0", "", "warn"),
                 ),
             ),
-            list_card(Emails, filters=_filters(), rows=Emails.lines, table=_table(), empty=_nothing()),
+            list_card("Messages", Emails, filters=_filters(), rows=Emails.lines, table=_table(), empty=_nothing()),
             rx.el.p(
                 "A message is tried for about a day, less and less often. ",
                 rx.el.strong("Given up"),

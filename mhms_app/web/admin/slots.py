@@ -67,6 +67,7 @@ class Slots(Listing, DoctorChoice, Screen):
 
     Attributes:
         picked: the slots chosen to be withdrawn.
+        drawn: counts how often we chose them, and not the person: the boxes are drawn anew then.
         is_asking: whether they shall be.
         typed, weekdays: the form as it is filled in.
         fresh: how many slots publishing would add.
@@ -76,6 +77,7 @@ class Slots(Listing, DoctorChoice, Screen):
     lines: list[Line] = []
     departments: list[tuple[str, str]] = []
     picked: list[int] = []
+    drawn: int = 0
     is_asking: bool = False
     typed: dict[str, str] = _UNTOUCHED
     weekdays: list[int] = [0, 1, 2, 3, 4]
@@ -103,16 +105,16 @@ class Slots(Listing, DoctorChoice, Screen):
     # Withdrawing
 
     @handler(Role.ADMIN, local=True)
-    async def pick(self, slot_id: int) -> None:
+    async def pick(self, slot_id: int, is_on: bool) -> None:
         """Choose a free slot to be withdrawn, or let go of it."""
-        offered = {line.id for line in self.lines if line.can_withdraw}
-        self.picked, self.is_asking = sorted((set(self.picked) ^ {slot_id}) & offered), False
+        self.picked = sorted({*self.picked, slot_id} if is_on else {*self.picked} - {slot_id})
+        self.is_asking = False
 
     @handler(Role.ADMIN, local=True)
     async def pick_all(self) -> None:
         """Choose every free slot that is shown, or none when all are chosen."""
-        offered = [line.id for line in self.lines if line.can_withdraw]
-        self.picked, self.is_asking = [] if self.picked == sorted(offered) else sorted(offered), False
+        offered = sorted(line.id for line in self.lines if line.can_withdraw)
+        self._pick([] if self.picked == offered else offered)
 
     @handler(Role.ADMIN, local=True)
     async def ask(self, is_asking: bool) -> None:
@@ -126,6 +128,10 @@ class Slots(Listing, DoctorChoice, Screen):
         await self._show()
         kept = f" {words.count(done.kept, 'slot')} could not be withdrawn any more." if done.kept else ""
         self.tell(f"{words.count(done.withdrawn, 'slot')} withdrawn. Patients can no longer book this time.{kept}")
+
+    def _pick(self, slot_ids: list[int]) -> None:
+        self.picked, self.is_asking = slot_ids, False
+        self.drawn += 1
 
     # Publishing
 
@@ -147,10 +153,13 @@ class Slots(Listing, DoctorChoice, Screen):
         plan = self._plan()
         done = await bridge.call(self, availability.publish, doctor_id=key_of(self.asked["doctor"]) or 0, plan=plan)
         await self._show()
-        self.tell(f"{words.count(done.created, 'slot')} published. Patients can book this time now.")
+        if done.created:
+            self.tell(f"{words.count(done.created, 'slot')} published. Patients can book this time now.")
+        else:
+            self.tell("There is nothing new to publish: the doctor has slots at all of these times.", tone="warn")
 
     async def _show(self) -> None:
-        self.picked, self.is_asking = [], False
+        self._pick([])
         page, doctors, departments = await bridge.read(self, _look, asked=self.asked, number=self._number)
         now = bridge.now()
         self.lines = [_line_of(row, now) for row in page.rows]
@@ -235,7 +244,7 @@ def page() -> rx.Component:
         for_administrators(
             theme.split(
                 theme.stack(
-                    list_card(Slots, filters=_filters(), rows=Slots.lines, table=_table(), empty=_nothing()),
+                    list_card("Slots", Slots, filters=_filters(), rows=Slots.lines, table=_table(), empty=_nothing()),
                     _withdrawing(),
                 ),
                 _publishing(),
@@ -275,8 +284,9 @@ def _table() -> rx.Component:
 def _row(line: Line) -> rx.Component:
     choose = theme.checkbox(
         theme.unseen("Choose ", line.time, ", ", line.day, ", ", line.doctor),
-        checked=_contains(Slots.picked, line.id),
-        on_change=Slots.pick(line.id),
+        default_checked=_contains(Slots.picked, line.id),
+        on_change=lambda is_on: Slots.pick(line.id, is_on),
+        key=Slots.drawn,
     )
     return theme.table_row(
         theme.cell(rx.cond(line.can_withdraw, choose)),
@@ -356,7 +366,7 @@ def _form() -> rx.Component:
                     value=str(number),
                     several=True,
                     long=name,
-                    checked=_contains(Slots.weekdays, number),
+                    default_checked=_contains(Slots.weekdays, number),
                     on_change=lambda is_on, number=number: Slots.plan_weekday(number, is_on),
                 )
                 for number, (short, name) in enumerate(_WEEKDAYS)
@@ -378,7 +388,6 @@ def _form() -> rx.Component:
             kind="primary",
             type="submit",
             full=True,
-            disabled=Slots.fresh == 0,
         ),
         on_submit=Slots.publish,
     )

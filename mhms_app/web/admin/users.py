@@ -118,9 +118,9 @@ class Users(Listing, Screen):
         self.chosen_role = role
 
     @handler(Role.ADMIN, local=True)
-    async def ask(self, question: Question) -> None:
+    async def ask(self, question: Question) -> Any:
         """Ask before something that the person will feel, or think better of it."""
-        self.asking = question
+        return self._ask(question)
 
     @handler(Role.ADMIN)
     async def create(self, typed: NewAccountForm) -> None:
@@ -161,7 +161,6 @@ class Users(Listing, Screen):
     @handler(Role.ADMIN)
     async def set_active(self, active: bool) -> None:
         """Open or close the account in the panel."""
-        self.asking = ""
         row = await bridge.call(self, accounts.set_active, user_id=self.person.id, active=active)
         done = "can log in again" if active else "can no longer log in"
         await self._show_again(row.id, f"{row.name} {done}.")
@@ -174,9 +173,8 @@ class Users(Listing, Screen):
         await self._show_again(row.user_id if self.is_open else 0, f"{row.name} {can} by patients.")
 
     @handler(Role.ADMIN)
-    async def send_password(self) -> None:
+    async def send_password(self) -> Any:
         """Send the person in the panel a temporary password."""
-        self.asking = ""
         await bridge.admit(self)
         password, password_hash = await bridge.compute(passwords.new_temporary)
         row = await bridge.call(
@@ -187,6 +185,11 @@ class Users(Listing, Screen):
             password_hash=password_hash,
         )
         self.tell(f"A temporary password is on its way to {row.email}.")
+        return self._ask("")
+
+    def _ask(self, question: Question) -> Any:
+        asked, self.asking = self.asking, question
+        return None if question else rx.set_focus(f"ask-{asked}")
 
     async def _show_again(self, user_id: int, sentence: str) -> None:
         """Read the list again, and the person in the panel, and say what was done."""
@@ -247,7 +250,7 @@ def page() -> rx.Component:
         theme.page_heading("Users", "Patients, doctors and administrators.", aside=add),
         for_administrators(
             beside(
-                list_card(Users, filters=_filters(), rows=Users.people, table=_table(), empty=_nothing()),
+                list_card("People", Users, filters=_filters(), rows=Users.people, table=_table(), empty=_nothing()),
                 rx.cond(Users.person.id, _known(), _new()),
                 shown=Users.is_open,
             )
@@ -284,7 +287,7 @@ def _table() -> rx.Component:
 
 
 def _row(person: Person) -> rx.Component:
-    is_pending = (person.tone == "warn") & (person.doctor_id != 0)
+    is_pending = person.tone == "warn"
     return theme.table_row(
         theme.cell(
             rx.el.div(
@@ -307,14 +310,13 @@ def _row(person: Person) -> rx.Component:
                 is_pending,
                 theme.button(
                     rx.fragment("Approve", theme.unseen(" ", person.name)),
-                    kind="secondary",
+                    kind="primary",
                     compact=True,
                     on_click=Users.approve(person.doctor_id, True),
                 ),
             ),
             theme.button(
                 rx.fragment("Edit", theme.unseen(" ", person.name)),
-                kind="quiet",
                 compact=True,
                 on_click=Users.open(person.id),
             ),
@@ -407,7 +409,7 @@ def _role_form() -> rx.Component:
                 rx.el.p("A new role ends this person's sessions: they log in again.", class_name="hint"),
             ),
             theme.button(
-                rx.cond(Users.chosen_role == Users.person.role, "Change role or department", "Change role"),
+                rx.cond(Users.chosen_role == "doctor", "Change role or department", "Change role"),
                 type="submit",
                 full=True,
             ),
@@ -493,7 +495,13 @@ def _password() -> rx.Component:
             theme.button("Send temporary password", kind="primary", on_click=Users.send_password),
             theme.button("Not now", kind="quiet", on_click=Users.ask(""), auto_focus=True),
         ),
-        theme.button("Send temporary password", full=True, icon_name="key-round", on_click=Users.ask("password")),
+        theme.button(
+            "Send temporary password",
+            full=True,
+            icon_name="key-round",
+            id="ask-password",
+            on_click=Users.ask("password"),
+        ),
     )
 
 
@@ -515,7 +523,9 @@ def _activity() -> rx.Component:
                     theme.button("Deactivate account", kind="danger", solid=True, on_click=Users.set_active(False)),
                     theme.button("Keep it", kind="quiet", on_click=Users.ask(""), auto_focus=True),
                 ),
-                theme.button("Deactivate account", kind="danger", full=True, on_click=Users.ask("active")),
+                theme.button(
+                    "Deactivate account", kind="danger", full=True, id="ask-active", on_click=Users.ask("active")
+                ),
             ),
             theme.button("Activate account", full=True, icon_name="user-check", on_click=Users.set_active(True)),
         ),

@@ -19,7 +19,6 @@ from mhms_app.web.components.address import address
 from mhms_app.web.components.only_for import only_for
 from mhms_app.web.components.pause import pause
 from mhms_app.web.gate import handler
-from mhms_app.web.screen import Screen
 
 SIZE = 25
 _LAST_PAGE = COUNTED // SIZE
@@ -97,9 +96,10 @@ def list_card(title: str, state: Any, *, filters: tuple[Any, ...], rows: Any, ta
     """The filters above the table, or what to say when nothing fits; a skeleton until the first answer."""
     return theme.card(
         address(state.path),
+        rx.el.h2(title, class_name="unseen"),
         theme.loading(
             rx.fragment(
-                theme.filters(*filters, role="search", aria_label="Filters"),
+                theme.filters(*filters, role="search", aria_label=f"{title}: filters"),
                 rx.cond(rows, table, empty),
                 rx.cond((state.summary != "") | ~state.is_first, _pages(state)),
             ),
