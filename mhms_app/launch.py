@@ -56,7 +56,7 @@ def build_pages(settings: Settings) -> bool:
 
 def _fingerprint(settings: Settings) -> str:
     """What the built pages depend on: the sources, and the settings that are written into them."""
-    digest = hashlib.sha256(f"{settings.env}|{settings.clinic_name}|{settings.time_zone}|{settings.demo}".encode())
+    digest = hashlib.sha256(f"{settings.env}|{settings.clinic_name}|{settings.demo}".encode())
     for pattern in _BUILT_FROM:
         for path in sorted(ROOT.glob(pattern)):
             if path.is_file() and "__pycache__" not in path.parts:
