@@ -60,6 +60,11 @@ def test_another_day_has_no_next_patient() -> None:
     assert day.lead(entries, now=NOW, is_today=False) == "1 appointment."
 
 
+def test_a_day_that_is_over_says_what_was_not_used() -> None:
+    entries = [entry(at(9, on=date(2026, 11, 23)), patient="Tobias Brandt"), entry(at(10, on=date(2026, 11, 23)))]
+    assert day.lead(entries, now=NOW, is_today=False) == "1 appointment, 1 unused slot."
+
+
 def test_the_bars_of_a_week_and_no_weekend_without_slots() -> None:
     monday = date(2026, 11, 23)
     week = [entry(at(9, on=monday), patient="A B"), entry(at(10, on=monday), patient="C D"), entry(at(9))]
@@ -168,6 +173,11 @@ def test_chosen_slots_are_listed_by_day() -> None:
     ]
 
 
+def test_of_many_chosen_slots_the_number_is_said() -> None:
+    free = {minute: at(9, minute) for minute in range(0, 40, 5)}
+    assert availability.picked_by_day(list(free), free)[0].times == "8 slots from 09:00 to 09:35"
+
+
 # The form -------------------------------------------------------------------------------------------
 
 
@@ -239,8 +249,7 @@ def times(*starts: datetime) -> tuple[rules.Times, ...]:
         ),
         (
             Preview((), times(at(10), at(11), at(12), at(13), at(14)), 0),
-            "Nothing new to publish. You already have slots at this time "
-            "(Tue 24 Nov, 10:00, 11:00 and 12:00 and 2 more).",
+            "Nothing new to publish. You already have slots at this time (Tue 24 Nov, 10:00, 11:00, 12:00 and 2 more).",
         ),
     ],
 )

@@ -30,6 +30,7 @@ from mhms_app.web.shell import frame
 _EARLIEST, _LATEST = 8, 18
 _SHORTEST, _USUAL = 5, 30
 _WEEKEND = 5
+_LISTED = 6  # so many chosen times of a day are named, more are counted
 _LETTERS = ("M", "T", "W", "Th", "F", "Sa", "Su")
 _PAST_WORDS = {"completed": "seen", "no_show": "no-show"}
 
@@ -428,7 +429,8 @@ def picked_by_day(chosen: list[int], free: Mapping[int, datetime]) -> list[Picke
     for day, times in days.items():
         all_free = sum(words.local(at).date() == day for at in free.values())
         offer = f"All {all_free} of this day" if len(times) < all_free else ""
-        found.append(Picked(day.isoformat(), words.short_day(day, today=day), ", ".join(times), offer))
+        said = ", ".join(times) if len(times) <= _LISTED else f"{len(times)} slots from {times[0]} to {times[-1]}"
+        found.append(Picked(day.isoformat(), words.short_day(day, today=day), said, offer))
     return found
 
 

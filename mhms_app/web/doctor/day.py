@@ -154,7 +154,11 @@ def lead(entries: list[Entry], *, now: datetime, is_today: bool) -> str:
     visits = [entry for entry in entries if entry.patient]
     free = sum(entry.state == "open" and entry.starts_at > now for entry in entries)
     parts = [words.count(len(visits), "appointment") if visits else "No appointments"]
-    parts += [words.count(free, "free slot")] if free else []
+    unbooked = len(entries) - len(visits)
+    if free:
+        parts.append(words.count(free, "free slot"))
+    elif unbooked and not is_today:
+        parts.append(words.count(unbooked, "unused slot"))
     said = f"{', '.join(parts)}."
     if not is_today or not visits:
         return said

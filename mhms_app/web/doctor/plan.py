@@ -131,12 +131,13 @@ def _when(fresh: tuple[Times, ...], *, today: date) -> str:
 
 
 def _named(skipped: tuple[Times, ...], *, today: date) -> str:
-    """ "Wed 2 Dec, 10:00 and 10:30"; of many only the first."""
-    shown, more = skipped[:_NAMED], len(skipped) - _NAMED
+    """ "Wed 2 Dec, 10:00 and 10:30"; of many only the first: "Wed 2 Dec, 10:00, 10:30, 11:00 and 4 more"."""
+    more = len(skipped) - _NAMED
     by_day: dict[date, list[str]] = {}
-    for start, _ in shown:
+    for start, _ in skipped[:_NAMED]:
         by_day.setdefault(words.local(start).date(), []).append(words.clock(start))
-    named = "; ".join(f"{words.short_day(day, today=today)}, {_listed(times)}" for day, times in by_day.items())
+    listed = ", ".join if more > 0 else _listed
+    named = "; ".join(f"{words.short_day(day, today=today)}, {listed(times)}" for day, times in by_day.items())
     return f"{named} and {more} more" if more > 0 else named
 
 
