@@ -153,8 +153,8 @@ class Profile(Screen):
             self._slot = None
             self._remember("")
         self._doctor_id = doctor_id
-        self.sheet, self.problem, self.offers = False, "", []
-        hub.watch(self, doctor_id)
+        self.sheet, self.problem, self.offers, self._booked = False, "", [], 0
+        hub.watch(self, doctor_id)  # before the week is read, so that no change falls between the two
         try:
             found = await self._read(day_of(url.query_parameters.get("week", "")), slot_id)
         except NotFound:
@@ -261,7 +261,8 @@ class Profile(Screen):
     def _remember(self, reason: str) -> None:
         left = REASON_LENGTH - len(reason)
         self.reason = reason
-        self.room = f"{abs(left)} characters {'left' if left >= 0 else 'too many'}" if left < _NEARLY_FULL else ""
+        said = f"{words.count(abs(left), 'character')} {'left' if left >= 0 else 'too many'}"
+        self.room = said if left < _NEARLY_FULL else ""
 
     def _show(self, found: BookableWeek) -> None:
         """Show a week."""

@@ -1,0 +1,118 @@
+"""A doctor's week as a visitor sees it, and what happens to it while they look; without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from mhms_app.availability.service import BookableWeek, SlotRow, SlotsChanged
+from mhms_app.directory.service import DoctorRow
+from mhms_app.web.public import doctor_profile
+from mhms_app.web.public.doctor_profile import Day, Profile, Time
+
+MONDAY = date(2026, 11, 23)
+NINE = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)  # Tuesday, 09:00 in Berlin
+DOCTOR = DoctorRow(7, 1, "Dr. Amira Haddad", "Consultant", "", "German", 3, "Cardiology", "Building B", approved=True)
+
+
+def slot(key: int, starts_at: datetime) -> SlotRow:
+    return SlotRow(key, DOCTOR.id, starts_at, starts_at + timedelta(minutes=20), "open")
+
+
+NINE_OCLOCK, TEN, TWO = slot(1, NINE), slot(2, NINE + timedelta(hours=1)), slot(3, NINE + timedelta(hours=5))
+
+
+@pytest.fixture
+def profile(now: datetime) -> Profile:
+    """The page with Tuesday's three slots."""
+    screen = Profile()
+    screen._doctor_id = DOCTOR.id
+    screen._show(BookableWeek(DOCTOR, MONDAY, (NINE_OCLOCK, TEN, TWO), None, None))
+    return screen
+
+
+def times(profile: Profile) -> list[tuple[str, bool]]:
+    return [(time.clock, time.taken) for day in profile.days for time in (*day.morning, *day.afternoon)]
+
+
+def hear(profile: Profile, *gone: SlotRow, came: bool = False, doctor_id: int = DOCTOR.id) -> None:
+    change = SlotsChanged(doctor_id, tuple(slot.id for slot in gone), came)
+    asyncio.run(profile._on_slots_changed(change))
+
+
+def test_a_slot_is_named_by_its_time_first(profile: Profile) -> None:
+    assert profile.days[1].morning[0] == Time(1, "09:00", "09:00, Tue 24 Nov")
+    assert (profile.title, profile.zone, profile.day) == ("23 – 27 November", "Berlin time (CET)", 1)
+
+
+def test_days_are_monday_to_friday_unless_the_weekend_has_slots() -> None:
+    def shown(*slots: SlotRow) -> list[Day]:
+        return doctor_profile._days(MONDAY, slots, frozenset(), today=MONDAY + timedelta(days=1))
+
+    assert [day.weekday for day in shown(TEN)] == ["Mon", "Tue", "Wed", "Thu", "Fri"]
+    assert [day.weekday for day in shown(slot(9, NINE + timedelta(days=4)))][-1] == "Sat"
+    assert [(day.count, day.past, day.today) for day in shown(TEN)][:3] == [
+        ("–", True, False),
+        ("1", False, True),
+        ("–", False, False),
+    ]
+
+
+def test_a_taken_slot_is_struck_through_and_then_gone(profile: Profile) -> None:
+    hear(profile, TEN)
+    assert times(profile) == [("09:00", False), ("10:00", True), ("14:00", False)]
+    assert (profile.days[1].count, profile.problem) == ("2", "")
+    profile._forget_gone()
+    assert times(profile) == [("09:00", False), ("14:00", False)]
+
+
+def test_whoever_had_chosen_it_hears_of_it_and_is_offered_what_follows(profile: Profile) -> None:
+    profile._choose(TEN)
+    profile._remember("Palpitations")
+    hear(profile, TEN)
+    assert profile.problem == profile.spoken == "10:00 has just been taken."
+    assert [time.clock for time in profile.offers] == ["Tue 24 Nov, 14:00"]
+    assert profile.reason == "Palpitations"
+
+
+def test_a_chosen_slot_of_another_week_is_watched_too(profile: Profile) -> None:
+    profile._choose(slot(9, NINE + timedelta(days=7)))
+    hear(profile, slot(9, NINE))
+    assert profile.problem == "09:00 has just been taken."
+
+
+def test_ones_own_booking_is_no_news(profile: Profile) -> None:
+    profile._choose(TEN)
+    profile._booked = TEN.id
+    hear(profile, TEN)
+    assert (profile.problem, ("10:00", False) in times(profile)) == ("", True)
+
+
+def test_published_times_are_offered_and_other_doctors_ignored(profile: Profile) -> None:
+    hear(profile, NINE_OCLOCK, came=True, doctor_id=8)
+    assert (profile.news, ("09:00", False) in times(profile)) == (False, True)
+    hear(profile, came=True)
+    assert profile.news
+
+
+def test_a_slot_keeps_its_key_and_another_gets_a_new_one(profile: Profile) -> None:
+    profile._choose(TEN)
+    first = profile._key
+    profile._choose(TEN)
+    assert profile._key == first
+    profile._choose(TWO)
+    assert profile._key != first
+
+
+def test_the_ways_in_lead_back_to_the_week_and_the_slot(profile: Profile) -> None:
+    profile._choose(TEN)
+    assert profile.address == "/doctors/7?week=2026-11-23&slot=2"
+    assert profile.login_path == "/login?next=%2Fdoctors%2F7%3Fweek%3D2026-11-23%26slot%3D2"
+
+
+@pytest.mark.parametrize(("length", "said"), [(399, ""), (450, "50 characters left"), (501, "1 character too many")])
+def test_the_room_for_a_reason_is_told_when_it_gets_little(profile: Profile, length: int, said: str) -> None:
+    profile._remember("x" * length)
+    assert profile.room == said
