@@ -11,6 +11,7 @@ import json
 import logging
 import sys
 import traceback
+from collections import Counter
 from datetime import UTC, datetime
 from types import TracebackType
 
@@ -32,7 +33,9 @@ class OneLine(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        if getattr(record, "is_last", False):
+            line["more"] = "left out until this minute is over"
+        return json.dumps(line)
 
     def formatException(self, ei: _ExcInfo) -> str:  # noqa: N802 - logging's name
         """Say what was raised and where, without the message: it may quote what a person typed."""
@@ -45,10 +48,31 @@ def _frames(trace: TracebackType | None) -> list[traceback.FrameSummary]:
     return traceback.extract_tb(trace)
 
 
+class Calm(logging.Filter):
+    """Lets so many lines a minute through from one place in the code: bad events by the thousand fill no disk."""
+
+    def __init__(self, most: int = 300) -> None:
+        super().__init__()
+        self._most, self._minute = most, 0
+        self._seen: Counter[tuple[str, int]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether the record is written; the last one of a minute says that it is the last."""
+        minute = int(record.created // 60)
+        if minute != self._minute:
+            self._minute, self._seen = minute, Counter()
+        self._seen[record.name, record.lineno] += 1
+        seen = self._seen[record.name, record.lineno]
+        record.is_last = seen == self._most
+        return seen <= self._most
+
+
 def configure() -> None:
     """Send every logger of this process through ``OneLine`` to standard error."""
+    logging.raiseExceptions = False  # a record that cannot be written is not printed with all that it holds
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(OneLine())
+    handler.addFilter(Calm())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

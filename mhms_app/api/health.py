@@ -20,7 +20,9 @@ async def readyz(_request: Request) -> JSONResponse:
     """GET: the process can serve: its database answers and has every migration."""
     checks = await run_in_threadpool(_checks)
     ready = all(checks.values())
-    return JSONResponse({"status": "ready" if ready else "not ready", "checks": checks}, status_code=200 if ready else 503)
+    return JSONResponse(
+        {"status": "ready" if ready else "not ready", "checks": checks}, status_code=200 if ready else 503
+    )
 
 
 def _checks() -> dict[str, bool]:

@@ -6,6 +6,7 @@ A refusal travels back to the form in a short-lived cookie that only this browse
 
 from __future__ import annotations
 
+import os
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from mhms_app import db, routes
 from mhms_app.accounts import cookies, passwords, throttle
 from mhms_app.accounts import service as accounts
+from mhms_app.api.wall import client_address
 from mhms_app.audit import service as audit
 from mhms_app.directory import service as directory
 from mhms_app.errors import ClinicError, Invalid, InvalidForm, TooManyAttempts
@@ -30,14 +32,16 @@ async def log_in(request: Request) -> Response:
     target = routes.safe_next(_text(form, "next") or _next_of_referer(request))
     back = routes.login_then(target) if target else routes.LOGIN
     try:
-        token, role = await run_in_threadpool(_log_in, email, password, _address(request))
+        token, role = await run_in_threadpool(
+            _log_in, email, password, client_address(request), _session_token(request)
+        )
     except ClinicError as refusal:
         return _refuse(back, refusal, "login", {"email": email})
-    return _welcome(request, token, target or routes.home_of(role))
+    return _welcome(token, target or routes.home_of(role))
 
 
-def _log_in(email: str, password: str, address: str) -> tuple[str, str]:
-    """Check the credentials and open a session; returns its token and the person's role.
+def _log_in(email: str, password: str, address: str, earlier: str) -> tuple[str, str]:
+    """Check the credentials, open a session and end the earlier one; returns the token and the person's role.
 
     The password is checked outside of any transaction: bcrypt takes long on purpose.
     """
@@ -59,6 +63,7 @@ def _log_in(email: str, password: str, address: str) -> tuple[str, str]:
     with db.transaction() as session:
         if stronger:
             accounts.rehash(session, user_id=found.user_id, password_hash=stronger)
+        accounts.close_session(session, token=earlier)
         token = accounts.open_session(session, user_id=found.user_id)
         session.flush()
         actor = accounts.resolve(session, token)
@@ -74,15 +79,18 @@ async def sign_up(request: Request) -> Response:
     target = routes.safe_next(_text(form, "next") or _next_of_referer(request))
     back = routes.signup_then(target) if target else routes.SIGNUP
     try:
-        token, role = await run_in_threadpool(_sign_up, typed, _text(form, "password", tidy=False), _address(request))
+        password = _text(form, "password", tidy=False)
+        token, role = await run_in_threadpool(
+            _sign_up, typed, password, client_address(request), _session_token(request)
+        )
     except ClinicError as refusal:
         return _refuse(back, refusal, "signup", typed)
     landing = target if role == "patient" and target else routes.home_of(role)
-    return _welcome(request, token, landing)
+    return _welcome(token, landing)
 
 
-def _sign_up(typed: dict[str, str], password: str, address: str) -> tuple[str, str]:
-    """Check every field at once, then create the account and open its session."""
+def _sign_up(typed: dict[str, str], password: str, address: str, earlier: str) -> tuple[str, str]:
+    """Check every field at once, then create the account, open its session and end the earlier one."""
     throttle.check(signup_address=address)
     errors = directory.validate_signup(
         email=typed["email"], full_name=typed["full_name"], role=typed["role"], department_id=typed["department"]
@@ -103,13 +111,14 @@ def _sign_up(typed: dict[str, str], password: str, address: str) -> tuple[str, s
             department_id=int(typed["department"]) if typed["role"] == "doctor" else None,
             auto_approve=not settings().is_production,
         )
+        accounts.close_session(session, token=earlier)
         token = accounts.open_session(session, user_id=created.user_id)
     return token, typed["role"]
 
 
 async def log_out(request: Request) -> Response:
     """POST: end the session on every tab and show a fresh page."""
-    token = cookies.read(request.headers.get("cookie", ""), cookies.session_cookie())
+    token = _session_token(request)
 
     def close() -> None:
         with db.transaction() as session:
@@ -125,8 +134,13 @@ async def log_out(request: Request) -> Response:
     return response
 
 
-def _welcome(request: Request, token: str, target: str) -> Response:
-    """Set the new session's cookie; a session that this browser had before ends."""
+def _session_token(request: Request) -> str:
+    """The session token that the browser has, or ``""``."""
+    return cookies.read(request.headers.get("cookie", ""), cookies.session_cookie())
+
+
+def _welcome(token: str, target: str) -> Response:
+    """Set the new session's cookie."""
     response = _redirect(target)
     response.set_cookie(cookies.session_cookie(), token, **cookies.attributes())
     response.delete_cookie(cookies.FORM_COOKIE, path="/")
@@ -152,8 +166,6 @@ def _redirect(path: str) -> RedirectResponse:
 
 def pages_origin() -> str:
     """``""`` where one origin serves everything, else the origin of the development pages."""
-    import os
-
     return settings().base_url if os.environ.get("REFLEX_ENV_MODE", "dev") == "dev" else ""
 
 
@@ -167,15 +179,6 @@ def _text(form: FormData, name: str, *, tidy: bool = True) -> str:
 def _next_of_referer(request: Request) -> str:
     """Where the page that holds the form was asked to lead back to."""
     return parse_qs(urlsplit(request.headers.get("referer", "")).query).get("next", [""])[0]
-
-
-def _address(request: Request) -> str:
-    """The client's address; the configured number of proxies is believed, nobody else."""
-    hops = settings().trusted_proxy_hops
-    forwarded = [part.strip() for part in request.headers.get("x-forwarded-for", "").split(",") if part.strip()]
-    if hops and len(forwarded) >= hops:
-        return forwarded[-hops]
-    return request.client.host if request.client else ""
 
 
 __all__ = ["Invalid", "TooManyAttempts", "log_in", "log_out", "pages_origin", "sign_up"]

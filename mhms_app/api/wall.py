@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,6 +35,7 @@ class Wall:
         self._separate_pages = separate_pages
         self._sockets: Counter[str] = Counter()
         self._headers = security_headers(inline_script_hashes(pages))
+        self._page_paths = frozenset(f"/{page.parent.relative_to(pages)}" for page in pages.glob("**/index.html"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request or a socket through, or refuse it."""
@@ -44,12 +46,16 @@ class Wall:
         guarded = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
         if guarded and not self._is_own_origin(headers):
             await self._refuse(scope, receive, send, 403, "This request comes from another site.")
-        elif not headers.get("content-length", "0").isdigit() or int(headers.get("content-length", "0")) > MAX_BODY:
+        elif not (length := headers.get("content-length", "0")).isdecimal() or int(length) > MAX_BODY:
             await self._refuse(scope, receive, send, 413, "This is too large.")
         elif scope["type"] == "websocket":
             await self._socket(scope, receive, send)
         else:
-            await self._app(scope, _capped(receive), self._with_headers(scope, send))
+            await self._app(self._as_page(scope), _capped(receive), self._with_headers(scope, send))
+
+    def _as_page(self, scope: Scope) -> Scope:
+        """Serve a page under the address that people see, instead of leading them to its folder's (``/login/``)."""
+        return {**scope, "path": f"{scope['path']}/"} if scope["path"] in self._page_paths else scope
 
     def _is_own_origin(self, headers: Headers) -> bool:
         """Say whether the browser sent this from one of our own pages; a missing Origin is foreign."""
@@ -63,7 +69,7 @@ class Wall:
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket, and no more than so many of one address."""
-        address = (scope.get("client") or ("",))[0]
+        address = client_address(HTTPConnection(scope))
         if self._sockets[address] >= MAX_SOCKETS_PER_ADDRESS:
             await self._refuse(scope, receive, send, 429, "Too many connections.")
             return
@@ -85,7 +91,7 @@ class Wall:
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         """Add the security headers to a response; nothing but built assets may be kept by a cache."""
-        is_asset = scope["path"].startswith("/assets/")
+        is_asset = scope["path"].startswith(("/assets/", "/fonts/"))
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -99,6 +105,15 @@ class Wall:
             await send(message)
 
         return sending
+
+
+def client_address(connection: HTTPConnection) -> str:
+    """The client's address; the configured number of proxies is believed, nobody else."""
+    hops = settings().trusted_proxy_hops
+    forwarded = [part.strip() for part in connection.headers.get("x-forwarded-for", "").split(",") if part.strip()]
+    if hops and len(forwarded) >= hops:
+        return forwarded[-hops]
+    return connection.client.host if connection.client else ""
 
 
 def _capped(receive: Receive) -> Receive:

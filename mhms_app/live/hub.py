@@ -39,10 +39,19 @@ class LiveScreen(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Tab:
-    """One open tab and the State in it that watches."""
+    """One open tab and the State in it that watches.
+
+    The connection belongs to it: whoever comes later with the same token has not asked to be told.
+    """
 
     client_token: str
+    connection: str
     screen: type[Any]
+
+    def is_open(self, app: rx.App) -> bool:
+        """Whether the tab is still connected as it was when it began to watch."""
+        connected = app.event_namespace.token_to_sid if app.event_namespace else {}
+        return connected.get(self.client_token) == self.connection
 
 
 @dataclass(slots=True)
@@ -57,7 +66,8 @@ class Hub:
 
         A tab's State watches one doctor at a time.
         """
-        tab = _Tab(screen.router.session.client_token, type(screen))
+        session = screen.router.session
+        tab = _Tab(session.client_token, session.session_id, type(screen))
         self._forget(tab)
         self._watched[tab] = doctor_id
         self._watchers[doctor_id].add(tab)
@@ -91,10 +101,9 @@ class Hub:
 
     async def _tell(self, app: rx.App, change: SlotsChanged) -> None:
         """Pass one change on to every tab that watches; a tab that is closed is forgotten."""
-        connected = app.event_namespace.token_to_sid if app.event_namespace else {}
         told: list[_Tab] = []
         for tab in (*self._watchers.get(change.doctor_id, ()), *self._watchers.get(EVERY_DOCTOR, ())):
-            if tab.client_token not in connected:
+            if not tab.is_open(app):
                 self._forget(tab)
                 continue
             if await self._with_screen(app, tab, lambda screen: screen._on_slots_changed(change)):
@@ -107,7 +116,8 @@ class Hub:
     async def _say_farewell(self, app: rx.App, tabs: list[_Tab]) -> None:
         """Let the tabs remove what they showed as taken."""
         for tab in tabs:
-            await self._with_screen(app, tab, lambda screen: screen._forget_gone())
+            if tab.is_open(app):
+                await self._with_screen(app, tab, lambda screen: screen._forget_gone())
 
     async def _with_screen(self, app: rx.App, tab: _Tab, act: Any) -> bool:
         """Run ``act`` on a tab's State under its lock and send what it changed; one tab's failure is its own."""

@@ -20,6 +20,7 @@ import reflex as rx
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from reflex.middleware.middleware import Middleware
 from reflex.state import BaseState, StateUpdate
+from reflex_base.constants import RouteVar
 from reflex_base.event import Event
 from reflex_base.registry import RegistrationContext
 from reflex_base.utils.form import FORM_DATA_ENTRIES_KEY
@@ -200,7 +201,7 @@ class Gate(Middleware):
         """Stop an event (an empty update) or let it go on (None) with validated arguments."""
         name = event.name.rpartition(".")[2]
         # Only a browser's own event says which connection it came from; the others follow from one that passed.
-        if connection := str(event.router_data.get("session_id", "")):
+        if connection := str(event.router_data.get(RouteVar.SESSION_ID, "")):
             bucket, is_first = self._bucket(connection)
             was_empty = bucket.empty
             if not bucket.take():
