@@ -116,7 +116,8 @@ def cut(
     Every slot takes exactly ``length``, and a clock on the wall shows its planned start and end. So, when
     the clocks go forward, slots that would start, end or lie in the missing hour are left out. When they
     go back, an hour has two occurrences: slots in it are those of the first (PEP 495, fold 0), none
-    are those of the second, and a slot that would last over the change is left out.
+    are those of the second, and a slot that would last over the change is left out. Pauses and breaks are
+    wall-clock too: one that holds the missing hour is as much shorter.
 
     Args:
         length: more than nothing; ``pause`` is not negative.
