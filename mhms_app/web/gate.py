@@ -79,13 +79,14 @@ def handler(role: Role | None = None, *, local: bool = False) -> Callable[[Handl
         @functools.wraps(method)
         async def guarded(self: Any, **arguments: Any) -> Any:
             _forget_messages(self)
+            here = _address(self)
             admitted = bridge.expect(role)
             try:
                 if role is not None and (local or self.viewer_role != role.value):
                     await bridge.admit(self)
                 return await method(self, **arguments)
             except LoginRequired:
-                return rx.redirect(routes.login_then(_path(self)))
+                return rx.redirect(routes.login_then(here))
             except ClinicError as refusal:
                 if isinstance(refusal, NotAllowed):
                     log.warning("session %s may not call %s", self._owner, method.__qualname__)
@@ -164,10 +165,11 @@ def _show(state: Any, refusal: ClinicError) -> None:
         state.notice, state.notice_tone = refusal.sentence, "warn" if isinstance(refusal, NotAllowed) else "bad"
 
 
-def _path(state: Any) -> str:
-    """The path and query that the browser shows."""
+def _address(state: Any) -> str:
+    """The path and query that the browser shows: what the visit asked for, and what the page made of it since."""
     url = state.router.url
-    return url.path + (f"?{url.query}" if url.query else "")
+    since = getattr(state, "address", "") if state.is_hydrated else ""
+    return since or url.path + (f"?{url.query}" if url.query else "")
 
 
 class Bucket:

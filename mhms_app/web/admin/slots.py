@@ -148,8 +148,13 @@ class Slots(Listing, DoctorChoice, Screen):
         await self._preview()
 
     @handler(Role.ADMIN)
-    async def publish(self) -> None:
-        """Publish what the form plans, for the chosen doctor."""
+    async def publish(self, form: planning.Typed) -> None:
+        """Publish for the chosen doctor what the preview shows; what was typed a moment ago is previewed first."""
+        typed = planning.shown(self.typed, form)
+        if typed != self.typed:
+            self.typed = typed
+            await self._preview()
+            return
         plan = self._plan()
         done = await bridge.call(self, availability.publish, doctor_id=key_of(self.asked["doctor"]) or 0, plan=plan)
         await self._show()

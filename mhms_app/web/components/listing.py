@@ -29,13 +29,13 @@ class Listing(rx.State, mixin=True):
 
     Attributes:
         asked: the filters, by their names in the address.
-        path: the address of what is shown.
+        address: of what is shown.
         summary: "26 to 50 of 312".
         is_first, is_last: there is no page before, or after.
     """
 
     asked: dict[str, str] = {}
-    path: str = ""
+    address: str = ""
     summary: str = ""
     is_first: bool = True
     is_last: bool = True
@@ -76,7 +76,7 @@ class Listing(rx.State, mixin=True):
         self.summary = f"{words.number(first)} to {words.number(first + shown - 1)} of {whole}" if shown else ""
         self.is_first, self.is_last = self._number == 1, self._number >= last_page
         page = self._number if self._number > 1 else ""
-        self.path = routes.with_query(self._route, **self.asked, page=page)
+        self.address = routes.with_query(self._route, **self.asked, page=page)
 
 
 def key_of(text: str) -> int | None:
@@ -95,7 +95,7 @@ def for_administrators(*content: Any) -> rx.Component:
 def list_card(title: str, state: Any, *, filters: tuple[Any, ...], rows: Any, table: Any, empty: Any) -> rx.Component:
     """The filters above the table, or what to say when nothing fits; a skeleton until the first answer."""
     return theme.card(
-        address(state.path),
+        address(state.address),
         rx.el.h2(title, class_name="unseen"),
         theme.loading(
             rx.fragment(

@@ -217,9 +217,12 @@ class Availability(Screen):
         await self._show()
 
     @handler(Role.DOCTOR)
-    async def publish(self) -> None:
-        """Publish what the preview shows."""
-        if planned := self._plan():
+    async def publish(self, form: planning.Typed) -> None:
+        """Publish what the preview shows; what was typed only a moment ago is previewed first."""
+        typed = planning.shown(self.typed, form)
+        if typed != self.typed:
+            self.typed = typed
+        elif planned := self._plan():
             done = await bridge.call(self, availability.publish, plan=planned)
             seen = "once an administrator has approved you" if self.awaiting_approval else "now"
             self.tell(f"{words.count(done.created, 'slot')} published. Patients can book them {seen}.")

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import date, datetime, time, timedelta
+from typing import Annotated, Any
+
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from mhms_app.availability import rules
 from mhms_app.availability.rules import Plan, Times
@@ -18,6 +22,30 @@ UNTOUCHED = {
     "lunch_start": "12:30", "lunch_end": "13:15", "day": "", "time": "09:00",
 }  # fmt: skip
 _NAMED = 3
+
+
+Short = Annotated[str, Field(max_length=20)]
+
+
+class Typed(TypedDict, total=False):
+    """The form's fields as the browser shows them; those that it does not show are missing."""
+
+    start: Short
+    end: Short
+    length: Short
+    pause: Short
+    last_day: Short
+    lunch_start: Short
+    lunch_end: Short
+    first_day: Short
+    day: Short
+    time: Short
+
+
+def shown(typed: Mapping[str, str], form: Typed) -> dict[str, str]:
+    """What was typed, as the browser shows it now."""
+    now: Mapping[str, Any] = form
+    return {name: str(now.get(name, text)) for name, text in typed.items()}
 
 
 def read_range(typed: Mapping[str, str], *, monday: date, weekdays: Collection[int], lunch: bool) -> Plan:
