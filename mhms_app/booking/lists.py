@@ -155,7 +155,6 @@ class Overview:
     pending: tuple[PersonRow, ...]
     outbox: OutboxCounts
     latest: tuple[BookingRow, ...]
-    weeks: tuple[Week, ...]
 
 
 def upcoming(session: Session, actor: Actor | None) -> tuple[AppointmentRow, ...]:
@@ -346,10 +345,10 @@ def _found(key: str) -> CompoundSelect[int]:
     People are found first, by reading two indexes, then their appointments by others: as fast for a rare name
     as for a common one.
     """
-    people = accounts.people_called(key)
     booked = select(col(Appointment.id))
-    patients = select(col(Patient.id)).where(col(Patient.user_id).in_(people))
-    doctors = select(col(Doctor.id)).where(col(Doctor.user_id).in_(people))
+    patients = select(col(Patient.id)).where(col(Patient.user_id).in_(accounts.people_called(key)))
+    doctors = select(col(Doctor.id)).join(User, col(User.id) == col(Doctor.user_id))
+    doctors = doctors.where(col(User.name_key).contains(key, autoescape=True))
     return union(
         booked.where(col(Appointment.patient_id).in_(patients)),
         booked.where(col(Appointment.doctor_id).in_(doctors)),
@@ -377,8 +376,6 @@ def overview(session: Session, actor: Actor | None) -> Overview:
         now - timedelta(days=30),
     )
     open_slots, published = _slot_use(session, now, next_week)
-    monday = today - timedelta(days=today.weekday())
-    mondays = [monday - timedelta(weeks=weeks) for weeks in range(8, 0, -1)]
     newest = (col(Appointment.created_at).desc(), col(Appointment.id).desc())
     return Overview(
         booked_today=_count_booked(session, _midnight(today), tomorrow),
@@ -392,8 +389,15 @@ def overview(session: Session, actor: Actor | None) -> Overview:
         pending=directory.list_people(session, actor, status="pending", size=100).rows,
         outbox=notifications.counts(session, actor),
         latest=_booking_rows(session, select(col(Appointment.id)).order_by(*newest).limit(8), *newest),
-        weeks=tuple(_week(session, day) for day in mondays),
     )
+
+
+def past_weeks(session: Session, actor: Actor | None, *, number: int = 8) -> tuple[Week, ...]:
+    """How the published slots of the last whole weeks were used, the oldest first; for an administrator."""
+    require_role(actor, Role.ADMIN)
+    today = db.clock.now().astimezone(settings().zone).date()
+    monday = today - timedelta(days=today.weekday())
+    return tuple(_week(session, monday - timedelta(weeks=weeks)) for weeks in range(number, 0, -1))
 
 
 def _outcome(session: Session, first: datetime, last: datetime) -> Outcome:

@@ -144,8 +144,16 @@ def test_the_overview_counts_days_outcomes_and_weeks(cast: Cast, now: datetime) 
     assert [row.name for row in facts.pending] == ["Dr. Pia Pending"]
     assert (facts.outbox.waiting, facts.outbox.dead) == (0, 0)
     assert len(facts.latest) == 4
-    assert (facts.weeks[-1].booked, facts.weeks[-1].published, len(facts.weeks)) == (2, 3, 8)
-    assert (facts.weeks[-1].monday, facts.weeks[0].monday) == (date(2026, 11, 16), date(2026, 9, 28))
+
+
+def test_past_weeks_say_how_much_of_what_was_published_was_booked(cast: Cast, now: datetime) -> None:
+    cast.booked(cast.okafor, cast.jo, now - 7 * DAY, status="completed")
+    make.slot(cast.session, cast.okafor, now - 7 * DAY + HOUR)
+    make.slot(cast.session, cast.okafor, now - 7 * DAY + 2 * HOUR, state="withdrawn")
+    make.slot(cast.session, cast.okafor, now)
+    weeks = lists.past_weeks(cast.session, cast.admin)
+    assert (weeks[-1].booked, weeks[-1].published, len(weeks)) == (1, 2, 8)
+    assert (weeks[0].monday, weeks[-1].monday) == (date(2026, 9, 28), date(2026, 11, 16))
 
 
 def test_only_administrators_see_all_bookings(cast: Cast) -> None:
@@ -155,6 +163,7 @@ def test_only_administrators_see_all_bookings(cast: Cast) -> None:
         lambda actor: lists.list_bookings(session, actor, wanted=Filter()),
         lambda actor: lists.export_bookings(session, actor, wanted=Filter()),
         lambda actor: lists.overview(session, actor),
+        lambda actor: lists.past_weeks(session, actor),
     )
     for call in calls:
         with pytest.raises(LoginRequired):

@@ -85,7 +85,7 @@ class Emails(Listing, Screen):
         self.waiting, self.dead = words.number(counts.waiting), words.number(counts.dead)
         self.sent_today = words.number(counts.sent_today)
         oldest, last = counts.oldest_waiting_at, counts.last_sent_at
-        self.oldest = f"the oldest written {words.ago(oldest, now=now)}" if oldest else "everything is on its way"
+        self.oldest = f"the oldest written {words.ago(oldest, now=now)}" if oldest else "nothing is left to send"
         self.last_sent = f"the last {words.ago(last, now=now)}" if last else "none yet"
 
 

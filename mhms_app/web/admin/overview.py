@@ -6,11 +6,12 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import dropwhile
+from typing import TYPE_CHECKING
 
 import reflex as rx
 
 from mhms_app import routes
-from mhms_app.actor import Role
+from mhms_app.actor import Actor, Role
 from mhms_app.availability.service import SlotsChanged
 from mhms_app.booking import lists
 from mhms_app.booking.lists import Outcome, Week
@@ -23,6 +24,9 @@ from mhms_app.web.components.native_form import query_form
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
+
+if TYPE_CHECKING:
+    from sqlmodel import Session
 
 _REST_SECONDS = 2.0
 _WHOLE = 100.0
@@ -66,23 +70,25 @@ class Overview(Screen):
     @handler(Role.ADMIN)
     async def load(self) -> None:
         """Show how the clinic stands, and keep it true."""
-        await self._show()
+        self._read_at = time.monotonic()
+        facts, weeks = await bridge.read(self, _look)
+        self._take(facts)
+        self._draw(weeks)
         hub.watch(self, EVERY_DOCTOR)
 
     async def _on_slots_changed(self, change: SlotsChanged) -> None:
         """Read again, at most every two seconds however much is booked."""
         if time.monotonic() - self._read_at >= _REST_SECONDS:
-            await self._show()
+            self._read_at = time.monotonic()
+            self._take(await bridge.read(self, lists.overview))
 
     def _forget_gone(self) -> None:
         """Nothing is struck through on this page."""
 
-    async def _show(self) -> None:
-        self._read_at = time.monotonic()
-        facts, now = await bridge.read(self, lists.overview), bridge.now()
+    def _take(self, facts: Facts) -> None:
+        now = bridge.now()
         self.numbers, self.tasks = _numbers(facts, now), _tasks(facts, now)
         self.latest = [line_of(row, now) for row in facts.latest]
-        self._draw(facts.weeks)
 
     def _draw(self, weeks: tuple[Week, ...]) -> None:
         """The curve begins with the first week in which anything was published."""
@@ -91,6 +97,11 @@ class Overview(Screen):
         self.points, self.area = theme.curve_points(shares, ceiling=_WHOLE)
         self.first_week, self.last_week = (words.day_month(weeks[i].monday) if weeks else "" for i in (0, -1))
         self.use = _in_words(shares)
+
+
+def _look(session: Session, actor: Actor | None) -> tuple[Facts, tuple[Week, ...]]:
+    """Everything on the page, in one transaction."""
+    return lists.overview(session, actor), lists.past_weeks(session, actor)
 
 
 def _numbers(facts: Facts, now: datetime) -> list[Number]:

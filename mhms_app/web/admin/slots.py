@@ -117,17 +117,19 @@ class Slots(Listing, DoctorChoice, Screen):
         self._pick([] if self.picked == offered else offered)
 
     @handler(Role.ADMIN, local=True)
-    async def ask(self, is_asking: bool) -> None:
+    async def ask(self, is_asking: bool) -> Any:
         """Ask before withdrawing, or think better of it."""
         self.is_asking = is_asking
+        return None if is_asking else rx.set_focus("pick-all")
 
     @handler(Role.ADMIN)
-    async def withdraw(self) -> None:
+    async def withdraw(self) -> Any:
         """Withdraw the chosen slots."""
         done = await bridge.call(self, availability.withdraw, slot_ids=tuple(self.picked))
         await self._show()
         kept = f" {words.count(done.kept, 'slot')} could not be withdrawn any more." if done.kept else ""
         self.tell(f"{words.count(done.withdrawn, 'slot')} withdrawn. Patients can no longer book this time.{kept}")
+        return rx.set_focus("pick-all")
 
     def _pick(self, slot_ids: list[int]) -> None:
         self.picked, self.is_asking = slot_ids, False
@@ -335,7 +337,7 @@ def _withdrawing() -> rx.Component:
             Slots.is_asking,
             question,
             theme.line(
-                theme.button("Choose all free on this page", kind="quiet", on_click=Slots.pick_all),
+                theme.button("Choose all free on this page", kind="quiet", id="pick-all", on_click=Slots.pick_all),
                 rx.cond(
                     number > 0,
                     theme.button(rx.fragment("Withdraw ", slots), kind="danger", on_click=Slots.ask(True)),
@@ -382,7 +384,7 @@ def _form() -> rx.Component:
         theme.pair(_minutes("Slot length", "length", planning.LENGTHS), _minutes("Pause", "pause", planning.PAUSES)),
         theme.pair(
             _field("Break from", "lunch_start", "time", optional=True),
-            _field("Break until", "lunch_end", "time", optional=True),
+            _field("until", "lunch_end", "time"),
         ),
         rx.cond(
             (Slots.fresh > 0) | (Slots.preview != ""),

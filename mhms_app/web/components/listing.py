@@ -74,6 +74,8 @@ class Listing(rx.State, mixin=True):
         first, last_page = (self._number - 1) * SIZE + 1, min(-(-total // SIZE), _LAST_PAGE)
         whole = f"more than {words.number(total)}" if total >= COUNTED else words.number(total)
         self.summary = f"{words.number(first)} to {words.number(first + shown - 1)} of {whole}" if shown else ""
+        if shown == total:
+            self.summary = f"{whole} in all"
         self.is_first, self.is_last = self._number == 1, self._number >= last_page
         page = self._number if self._number > 1 else ""
         self.address = routes.with_query(self._route, **self.asked, page=page)
@@ -101,7 +103,7 @@ def list_card(title: str, state: Any, *, filters: tuple[Any, ...], rows: Any, ta
             rx.fragment(
                 theme.filters(*filters, role="search", aria_label=f"{title}: filters"),
                 rx.cond(rows, table, empty),
-                rx.cond((state.summary != "") | ~state.is_first, _pages(state)),
+                rx.cond(rows | ~state.is_first, _pages(state)),
             ),
             rx.fragment(theme.filters(*(theme.skeleton("100%", "36px") for _ in filters[:3])), theme.skeleton_rows(8)),
         ),
