@@ -134,7 +134,8 @@ def panel(
         children: what it holds.
         aside: beside the heading, such as a chip.
         label: the region's name for screen readers, when the heading changes.
-        sheet: on phones, a sheet over the page that is open while this is true; without it the panel stands below.
+        sheet: where it has no room beside the content, a sheet over the page that is open while this is true;
+            without it the panel stands below.
     """
     shape = rx.cond(sheet, "sheet open", "sheet") if sheet is not None else ""
     return rx.el.section(
@@ -146,7 +147,7 @@ def panel(
 
 
 def bottom_bar(title: Content, text: Content, action: rx.Component) -> rx.Component:
-    """On phones only: what is chosen and how to go on, at the bottom of the screen."""
+    """Where a ``sheet`` is one: what is chosen and how to go on, at the bottom of the screen."""
     return rx.el.div(
         rx.el.div(rx.el.strong(title), rx.el.small(text), class_name="what"), action, class_name="bottom-bar"
     )

@@ -24,7 +24,8 @@ class Appointment:
     """What was booked; no reference means that there is nothing to show."""
 
     reference: str = ""
-    when: str = ""
+    day: str = ""
+    hours: str = ""
     zone: str = ""
     doctor: str = ""
     about: str = ""
@@ -54,7 +55,8 @@ def _appointment(found: Confirmed) -> Appointment:
     row, now = found.appointment, bridge.now()
     return Appointment(
         reference=row.reference,
-        when=f"{words.long_day(words.local(row.starts_at).date())}, {words.hours(row.starts_at, row.ends_at)}",
+        day=words.long_day(words.local(row.starts_at).date()),
+        hours=words.hours(row.starts_at, row.ends_at),
         zone=words.zone_name(row.starts_at),
         doctor=row.doctor,
         about=" · ".join(part for part in (row.title, row.department) if part),
@@ -86,8 +88,8 @@ def _content() -> rx.Component:
         ),
         theme.card(
             theme.facts(
-                ("When", rx.fragment(shown.when, rx.el.br(), rx.el.span(shown.zone, class_name="small second"))),
-                ("Doctor", rx.fragment(shown.doctor, rx.el.br(), rx.el.span(shown.about, class_name="small second"))),
+                ("When", _lines(shown.day, shown.hours, small=shown.zone)),
+                ("Doctor", _lines(shown.doctor, small=shown.about)),
                 ("Where", shown.place),
                 ("Reference", rx.el.span(shown.reference, class_name="numbers")),
             ),
@@ -99,6 +101,12 @@ def _content() -> rx.Component:
             theme.link_button("Find a doctor", routes.DOCTORS),
         ),
     )
+
+
+def _lines(*facts: str, small: str) -> rx.Component:
+    """One below the other, the last one small."""
+    above = [part for fact in facts for part in (fact, rx.el.br())]
+    return rx.fragment(*above, rx.el.span(small, class_name="small second"))
 
 
 def _what_next() -> rx.Component:
