@@ -369,8 +369,6 @@ def _form() -> rx.Component:
             *(
                 theme.segment(
                     short,
-                    name="weekdays",
-                    value=str(number),
                     several=True,
                     long=name,
                     default_checked=_contains(Slots.weekdays, number),
@@ -405,7 +403,6 @@ def _field(label: str, name: FieldName, kind: str, *, optional: bool = False) ->
         label,
         name,
         type=kind,
-        id=f"plan-{name}",
         optional=optional,
         default_value=Slots.typed[name],
         error=Slots.errors[name],
@@ -418,7 +415,6 @@ def _minutes(label: str, name: FieldName, choices: tuple[int, ...]) -> rx.Compon
         label,
         *(theme.option(str(minutes), f"{minutes} min" if minutes else "none") for minutes in choices),
         name=name,
-        id=f"plan-{name}",
         default_value=Slots.typed[name],
         error=Slots.errors[name],
         on_change=lambda value: Slots.plan(name, value),

@@ -399,7 +399,6 @@ def _role_form() -> rx.Component:
                 "Role",
                 *(theme.option(value, name) for value, name in _ROLES.items()),
                 name="role",
-                id="their-role",  # the list's filter is "role"
                 default_value=Users.person.role,
                 error=Users.errors["role"],
                 on_change=Users.choose_role,

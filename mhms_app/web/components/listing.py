@@ -154,6 +154,7 @@ def select_filter(state: Any, label: str, name: str, *options: Any) -> rx.Compon
         label,
         *options,
         name=name,
+        id=f"filter-{name}",  # a form on the page may have a field of this name
         hide_label=True,
         compact=True,
         default_value=state.asked[name],
@@ -166,6 +167,7 @@ def day_filter(state: Any, label: str, name: str) -> rx.Component:
     return theme.text_field(
         label,
         name,
+        id=f"filter-{name}",
         type="date",
         compact=True,
         default_value=state.asked[name],
