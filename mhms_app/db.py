@@ -54,6 +54,9 @@ SQLModel.metadata.naming_convention = MetaData(
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 _ANNOUNCED = "announced"
+# Connections that stay open: as many as there are threads to use them (16 for people, 5 for mail). One beyond
+# the pool is closed after each use, which costs more than most of what is asked through it.
+_THREADS = 24
 _listeners: list[Callable[[object], None]] = []
 
 
@@ -86,12 +89,10 @@ def make_engine(url: str) -> Engine:
     survives a power cut), and a wait of 30 seconds for the writer before us.
     """
     if url.startswith("postgresql"):
-        return create_engine(
-            url, pool_size=10, max_overflow=20, pool_pre_ping=False, connect_args={"options": "-c timezone=UTC"}
-        )
+        return create_engine(url, pool_size=_THREADS, pool_pre_ping=False, connect_args={"options": "-c timezone=UTC"})
     path = url.removeprefix("sqlite:///")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"check_same_thread": False}, pool_size=10, max_overflow=20)
+    engine = create_engine(url, connect_args={"check_same_thread": False}, pool_size=_THREADS)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:
