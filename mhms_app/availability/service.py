@@ -296,7 +296,7 @@ def doctor_cards(
     first, last = rules.span(day, 1, zone=settings().zone) if day else (db.clock.now(), None)
     wanted = directory.visible_doctors(search=search, department_id=department_id)
     found = _with_next_free(wanted, first, last, optional=day is None)
-    total = db.count(session, wanted if day is None else found)
+    total = db.count(session, (wanted if day is None else found).with_only_columns(col(Doctor.id)))
     ordered = found.order_by(col(User.name_key), col(Doctor.id)).offset((page - 1) * size).limit(size)
     return Page(_cards(session, ordered, first), total)
 
