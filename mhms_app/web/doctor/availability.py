@@ -630,12 +630,14 @@ def _publishing() -> rx.Component:
                     theme.segment(
                         "Hours of a week",
                         name="what",
+                        value="hours",
                         default_checked=~view.single,
                         on_change=lambda _: view.plan_single(False),
                     ),
                     theme.segment(
                         "One slot",
                         name="what",
+                        value="slot",
                         default_checked=view.single,
                         on_change=lambda _: view.plan_single(True),
                     ),
@@ -690,8 +692,6 @@ def _range() -> rx.Component:
     days = (
         theme.segment(
             letter,
-            name="weekday",
-            value=str(day),
             several=True,
             long=f"{words.long_day(date(2024, 1, 1 + day)).partition(',')[0]}",
             default_checked=view.weekdays.contains(day),
@@ -707,7 +707,7 @@ def _range() -> rx.Component:
                 _minutes("Slot length", "length", planning.LENGTHS),
                 _minutes("Break", "pause", planning.PAUSES, none="none"),
             ),
-            theme.checkbox("Lunch break", name="lunch", default_checked=view.lunch, on_change=view.plan_lunch),
+            theme.checkbox("Lunch break", default_checked=view.lunch, on_change=view.plan_lunch),
             rx.cond(
                 view.lunch,
                 theme.pair(

@@ -30,6 +30,7 @@ Short = Annotated[str, Field(max_length=20)]
 class Typed(TypedDict, total=False):
     """The form's fields as the browser shows them; those that it does not show are missing."""
 
+    what: Short  # a range of hours or one slot; the server knows it from the moment it is chosen
     start: Short
     end: Short
     length: Short
