@@ -37,6 +37,8 @@ app = rx.App(
     ],
 )
 app.add_middleware(Gate())
+if app.sio:
+    app.sio.eio.cors_allowed_origins = []  # the wall has judged the origin, and knows every name of this machine
 app.register_lifespan_task(hub.run)
 app.register_lifespan_task(Dispatcher().run)
 for page in PAGES:
