@@ -41,10 +41,6 @@ class Typed(TypedDict, total=False):
     first_day: Short
     day: Short
     time: Short
-    what: Short  # the choices, whose meaning is known already
-    weekday: Short
-    weekdays: Short
-    lunch: Short
 
 
 def shown(typed: Mapping[str, str], form: Typed) -> dict[str, str]:
