@@ -222,8 +222,9 @@ class Gate(Middleware):
         try:
             arguments = policy.schema.model_validate(_plain(event.payload))
         except ValidationError as refusal:
-            wrong = sorted({str(error["loc"][0]) if error["loc"] else "" for error in refusal.errors()})
-            log.warning("event refused: arguments of %s (%s)", name, ", ".join(w[:40] for w in wrong[:5]))
+            wrong = {str(error["loc"][0]) if error["loc"] else "" for error in refusal.errors()}
+            named = sorted(wrong & set(policy.schema.model_fields))  # what else came was named by the client
+            log.warning("event refused: arguments of %s (%s)", name, ", ".join(named) or "not those that it takes")
             return StateUpdate()
         payload = {field: getattr(arguments, field) for field in policy.schema.model_fields}
         if not _is_storable(payload):
