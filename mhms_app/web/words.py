@@ -37,6 +37,11 @@ def day_month(day: date) -> str:
     return f"{day.day} {_MONTHS[day.month - 1][:3]}"
 
 
+def date_of(day: date) -> str:
+    """ "26 Nov 2026"."""
+    return f"{day_month(day)} {day.year}"
+
+
 def short_day(day: date, *, today: date) -> str:
     """ "Thu 26 Nov", with the year when it is not this one."""
     year = "" if day.year == today.year else f" {day.year}"

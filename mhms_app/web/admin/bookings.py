@@ -17,8 +17,9 @@ from mhms_app.directory import service as directory
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components import listing
 from mhms_app.web.components.doctor_choice import DoctorChoice, doctor_filter
-from mhms_app.web.components.listing import SIZE, Listing, for_administrators, list_card
+from mhms_app.web.components.listing import SIZE, Listing, list_card
 from mhms_app.web.components.native_form import address_of
+from mhms_app.web.components.only_for import only_for
 from mhms_app.web.components.statuses import APPOINTMENT
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
@@ -102,8 +103,9 @@ def page() -> rx.Component:
         reload_document=True,
     )
     return frame(
-        theme.page_heading("Bookings", "Every appointment of the clinic, the latest first.", aside=export),
-        for_administrators(
+        only_for(
+            Role.ADMIN,
+            theme.page_heading("Bookings", "Every appointment of the clinic, the latest first.", aside=export),
             list_card(
                 "Bookings",
                 Bookings,
@@ -111,7 +113,7 @@ def page() -> rx.Component:
                 rows=Bookings.lines,
                 table=bookings_table(Bookings.lines),
                 empty=_nothing(),
-            )
+            ),
         ),
         active=routes.ADMIN_BOOKINGS,
         wide=True,

@@ -14,7 +14,8 @@ from mhms_app.actor import Role
 from mhms_app.directory import service as directory
 from mhms_app.directory.service import DepartmentRow
 from mhms_app.web import bridge, theme, words
-from mhms_app.web.components.listing import beside, for_administrators
+from mhms_app.web.components.listing import beside
+from mhms_app.web.components.only_for import only_for
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
@@ -133,13 +134,14 @@ def page() -> rx.Component:
         ),
     )
     return frame(
-        theme.page_heading("Departments", "Where doctors work and patients go.", aside=add),
-        for_administrators(
+        only_for(
+            Role.ADMIN,
+            theme.page_heading("Departments", "Where doctors work and patients go.", aside=add),
             beside(
                 theme.card(rx.cond(Departments.loaded, listed, theme.skeleton_rows(6)), flush=True),
                 _form(),
                 shown=Departments.is_editing,
-            )
+            ),
         ),
         active=routes.ADMIN_DEPARTMENTS,
     )

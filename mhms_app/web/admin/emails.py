@@ -15,7 +15,8 @@ from mhms_app.notifications import service as notifications
 from mhms_app.notifications.service import OutboxCounts, OutboxRow
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components import listing
-from mhms_app.web.components.listing import SIZE, Listing, for_administrators, list_card
+from mhms_app.web.components.listing import SIZE, Listing, list_card
+from mhms_app.web.components.only_for import only_for
 from mhms_app.web.components.statuses import DELIVERY
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
@@ -119,8 +120,9 @@ def _line_of(row: OutboxRow, now: datetime) -> Line:
 def page() -> rx.Component:
     """The page of the outbox."""
     return frame(
-        theme.page_heading("E-mails", "Every message is written down with the change that causes it, then sent."),
-        for_administrators(
+        only_for(
+            Role.ADMIN,
+            theme.page_heading("E-mails", "Every message is written down with the change that causes it, then sent."),
             theme.stats(
                 theme.stat("Waiting", Emails.waiting, Emails.oldest),
                 theme.stat("Sent today", Emails.sent_today, Emails.last_sent),

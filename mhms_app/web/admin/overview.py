@@ -19,8 +19,8 @@ from mhms_app.booking.lists import Overview as Facts
 from mhms_app.live.hub import EVERY_DOCTOR, hub
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.admin.bookings import Line, bookings_table, line_of
-from mhms_app.web.components.listing import for_administrators
 from mhms_app.web.components.native_form import query_form
+from mhms_app.web.components.only_for import only_for
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
@@ -62,6 +62,7 @@ class Overview(Screen):
     use: str = ""
     points: str = ""
     area: str = ""
+    span: str = ""
     first_week: str = ""
     last_week: str = ""
 
@@ -96,6 +97,7 @@ class Overview(Screen):
         shares = [_WHOLE * week.booked / week.published if week.published else 0.0 for week in weeks]
         self.points, self.area = theme.curve_points(shares, ceiling=_WHOLE)
         self.first_week, self.last_week = (words.day_month(weeks[i].monday) if weeks else "" for i in (0, -1))
+        self.span = f"last {words.count(len(weeks), 'week')}" if weeks else "nothing published yet"
         self.use = _in_words(shares)
 
 
@@ -173,17 +175,20 @@ def _tasks(facts: Facts, now: datetime) -> list[Task]:
 def _in_words(shares: list[float]) -> str:
     """The curve for somebody who does not see it."""
     listed = ", ".join(f"{share:.0f} %" for share in shares)
-    return f"Share of the published slots that were booked, week by week over the last 8 weeks: {listed}."
+    return f"Share of the published slots that were booked, week by week: {listed}."
 
 
 def page() -> rx.Component:
     """The overview."""
     return frame(
-        theme.page_heading(
-            "Overview",
-            aside=theme.link_button("Publish slots", routes.ADMIN_SLOTS, icon_name="calendar-plus"),
+        only_for(
+            Role.ADMIN,
+            theme.page_heading(
+                "Overview",
+                aside=theme.link_button("Publish slots", routes.ADMIN_SLOTS, icon_name="calendar-plus"),
+            ),
+            theme.loading(_content(), _skeleton()),
         ),
-        for_administrators(theme.loading(_content(), _skeleton())),
         active=routes.ADMIN,
     )
 
@@ -208,7 +213,7 @@ def _use() -> rx.Component:
             rx.el.span(Overview.first_week), rx.el.span(Overview.last_week), class_name="line apart small second"
         ),
         title="Use of published slots",
-        aside=rx.el.span("last 8 weeks", class_name="small second"),
+        aside=rx.el.span(Overview.span, class_name="small second"),
     )
 
 

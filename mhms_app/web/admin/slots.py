@@ -21,7 +21,8 @@ from mhms_app.settings import settings
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components import listing
 from mhms_app.web.components.doctor_choice import DoctorChoice, doctor_filter
-from mhms_app.web.components.listing import SIZE, Listing, for_administrators, key_of, list_card
+from mhms_app.web.components.listing import SIZE, Listing, key_of, list_card
+from mhms_app.web.components.only_for import only_for
 from mhms_app.web.components.pause import pause
 from mhms_app.web.components.statuses import SLOT
 from mhms_app.web.doctor import plan as planning
@@ -247,15 +248,16 @@ def _left_out(found: Preview) -> str:
 def page() -> rx.Component:
     """The page of all slots."""
     return frame(
-        theme.page_heading("Slots", "When every doctor can be seen. Choose a doctor to publish more."),
-        for_administrators(
+        only_for(
+            Role.ADMIN,
+            theme.page_heading("Slots", "When every doctor can be seen. Choose a doctor to publish more."),
             theme.split(
                 theme.stack(
                     list_card("Slots", Slots, filters=_filters(), rows=Slots.lines, table=_table(), empty=_nothing()),
                     _withdrawing(),
                 ),
                 _publishing(),
-            )
+            ),
         ),
         active=routes.ADMIN_SLOTS,
         wide=True,
@@ -296,7 +298,7 @@ def _row(line: Line) -> rx.Component:
         key=Slots.drawn,
     )
     return theme.table_row(
-        theme.cell(rx.cond(line.can_withdraw, choose)),
+        theme.cell(rx.cond(line.can_withdraw, choose), label="Choose"),
         theme.cell(line.day, label="Day"),
         theme.cell(line.time, label="Time", main=True),
         theme.cell(

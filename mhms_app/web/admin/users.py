@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import reflex as rx
@@ -19,7 +18,8 @@ from mhms_app.directory import service as directory
 from mhms_app.directory.service import PersonRow
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components import listing
-from mhms_app.web.components.listing import SIZE, Listing, beside, for_administrators, key_of, list_card
+from mhms_app.web.components.listing import SIZE, Listing, beside, key_of, list_card
+from mhms_app.web.components.only_for import only_for
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
@@ -200,13 +200,12 @@ class Users(Listing, Screen):
 
     async def _show(self) -> None:
         page, departments = await bridge.read(self, _look, asked=self.asked, number=self._number)
-        now = bridge.now()
-        self.people = [_person_of(row, now) for row in page.rows]
+        self.people = [_person_of(row) for row in page.rows]
         self.departments = [(str(row.id), row.name) for row in departments]
         self._show_pages(len(page.rows), page.total)
 
     def _take(self, row: PersonRow) -> None:
-        self.person = _person_of(row, bridge.now())
+        self.person = _person_of(row)
         self.chosen_role, self.asking, self.is_open = row.role, "", True
         self.form += 1
 
@@ -221,7 +220,7 @@ def _look(session: Session, actor: Actor | None, *, asked: Mapping[str, str], nu
     )
 
 
-def _person_of(row: PersonRow, now: datetime) -> Person:
+def _person_of(row: PersonRow) -> Person:
     """What to say of somebody."""
     pending = row.doctor_id is not None and not row.approved
     state, tone = ("Closed", "") if not row.active else ("Awaiting approval", "warn") if pending else ("Active", "ok")
@@ -239,7 +238,7 @@ def _person_of(row: PersonRow, now: datetime) -> Person:
         tone=tone,
         active=row.active,
         approved=row.approved,
-        since=words.short_day(words.local(row.created_at).date(), today=words.local(now).date()),
+        since=words.date_of(words.local(row.created_at).date()),
     )
 
 
@@ -247,13 +246,14 @@ def page() -> rx.Component:
     """The page of all people."""
     add = theme.button("Add a user", kind="primary", icon_name="plus", id="add-user", on_click=Users.start)
     return frame(
-        theme.page_heading("Users", "Patients, doctors and administrators.", aside=add),
-        for_administrators(
+        only_for(
+            Role.ADMIN,
+            theme.page_heading("Users", "Patients, doctors and administrators.", aside=add),
             beside(
                 list_card("People", Users, filters=_filters(), rows=Users.people, table=_table(), empty=_nothing()),
                 rx.cond(Users.person.id, _known(), _new()),
                 shown=Users.is_open,
-            )
+            ),
         ),
         active=routes.ADMIN_USERS,
         wide=True,

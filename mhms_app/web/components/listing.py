@@ -16,7 +16,6 @@ from mhms_app.actor import Role
 from mhms_app.web import theme, words
 from mhms_app.web.bridge import COUNTED
 from mhms_app.web.components.address import address
-from mhms_app.web.components.only_for import only_for
 from mhms_app.web.components.pause import pause
 from mhms_app.web.gate import handler
 
@@ -87,11 +86,6 @@ def key_of(text: str) -> int | None:
 
 
 # The page -------------------------------------------------------------------------------------------
-
-
-def for_administrators(*content: Any) -> rx.Component:
-    """The content, for administrators."""
-    return only_for(Role.ADMIN, *content)
 
 
 def list_card(title: str, state: Any, *, filters: tuple[Any, ...], rows: Any, table: Any, empty: Any) -> rx.Component:
