@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from mhms_app import db
@@ -106,9 +107,12 @@ async def forget_strangers(screen: Any) -> None:
     _introduce(screen, await _in_thread(who) if token else None)
 
 
+_read_cookie = lru_cache(maxsize=2048)(cookies.read)  # a socket's cookies stay the same, at every event
+
+
 def session_token(state: Any) -> str:
     """The session token in the cookies with which this socket was opened, or ``""``."""
-    return cookies.read(state.router.headers.cookie or "", cookies.session_cookie())
+    return _read_cookie(state.router.headers.cookie or "", cookies.session_cookie())
 
 
 async def _hop(

@@ -18,7 +18,7 @@ from mhms_app.booking import rules
 from mhms_app.booking.service import POLICY
 from mhms_app.errors import ClinicError
 from tests.race.cast import MORNING, Way, attempt, book, cast, count, what_must_never_be
-from tests.race.crowd import PROCESSES, Crowd
+from tests.race.crowd import CONNECTIONS, PROCESSES, Crowd
 
 every_way = pytest.mark.parametrize("way", Way, ids=lambda way: way.name.lower())
 REFUSALS = {error.__name__ for error in (rules.SlotTaken, rules.PatientBusy, rules.SlotWithdrawn)}
@@ -55,7 +55,7 @@ def test_one_request_from_every_process_is_one_appointment(database: str, crowd:
     """A double click, a second tab, a retry after a lost answer: everybody hears the same reference."""
     people = cast(patients=10, slots=10)
     requests = [attempt(token, slot_id) for token, slot_id in zip(people.patients, people.slots, strict=True)]
-    answers = crowd.book(database, [request for request in requests for _ in range(PROCESSES * 2)], way=way)
+    answers = crowd.book(database, [request for request in requests for _ in range(PROCESSES * CONNECTIONS)], way=way)
     assert what_must_never_be() == []
     # Only without the locks can anybody be refused while their own request is under way; they then ask again.
     assert way is not Way.SHIPPED or all(answer.reference for answer in answers)
@@ -71,11 +71,11 @@ def test_nobody_hoards_appointments_from_many_tabs(database: str, crowd: Crowd) 
 
 
 def test_a_booked_slot_is_never_withdrawn_and_a_withdrawn_one_never_booked(database: str, crowd: Crowd) -> None:
-    """The doctor's two tabs withdraw and publish again what six processes of patients are booking."""
+    """The doctor's two tabs withdraw and publish again what patients on fourteen connections are booking."""
     people = cast(patients=40, slots=0)
     _publish(people.doctors[0])
     doctor = [partial(_change_slots, people.doctors[0], seed) for seed in range(2)]
-    patients = [partial(_book_what_is_free, people.patients, seed) for seed in range(PROCESSES - 2)]
+    patients = [partial(_book_what_is_free, people.patients, seed) for seed in range(PROCESSES * CONNECTIONS - 2)]
     outcomes = crowd.together(database, [*doctor, *patients])
     withdrawn, booked = sum(outcomes[:2], Counter[str]()), sum(outcomes[2:], Counter[str]())
     assert what_must_never_be() == []
@@ -114,7 +114,7 @@ def _change_slots(token: str, seed: int) -> Counter[str]:
 def _book_what_is_free(tokens: tuple[str, ...], seed: int) -> Counter[str]:
     """Look at what is free and book some of it; count the answers."""
     chance, outcomes = random.Random(seed), Counter[str]()
-    for _ in range(12):
+    for _ in range(6):
         with db.transaction(read_only=True) as session:
             free = availability.free_slots(session, None, doctor_id=1, first=MORNING, last=MORNING + slot_rules.DAY)
         answer = book(attempt(chance.choice(tokens), chance.choice(free).id))

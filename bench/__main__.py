@@ -1,0 +1,28 @@
+"""``python -m bench``: how fast the clinic is, as ratios of figures from the same run on the same machine.
+
+PostgreSQL comes from ``tests/databases.py``: the pip package, or the server that MHMS_TEST_DATABASE_URL names. An aim
+that is missed fails nothing: a busy machine is no defect. The names of sections choose some of them.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+from bench import booking, growth, sockets, weights
+from bench.table import machine, say
+
+SECTIONS = {
+    "booking": ("Booking in a plain loop", booking.measure),
+    "sockets": ("Booking through the socket, PostgreSQL, one worker", sockets.measure),
+    "slots": ("Finding a free time as the table grows", growth.measure_slots),
+    "lists": ("The administrator's lists as the tables grow", growth.measure_lists),
+    "weights": ("The built front end", weights.measure),
+}
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    print(machine())
+    for name, (title, measure) in SECTIONS.items():
+        if name in (sys.argv[1:] or SECTIONS):
+            say(title, measure())

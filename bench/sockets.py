@@ -1,0 +1,89 @@
+"""Bookings a second through the real socket, against an empty handler of the same page and a minimal booking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from bench import servers
+from bench.people import MONDAY, People, gather
+from bench.table import Row, per_second
+from bench.visitors import Ask, Tab, visitors_of
+from mhms_app import db, routes
+from mhms_app.accounts.cookies import session_cookie
+from mhms_app.web.public.doctor_profile import Profile
+from tests.databases import fresh_database
+
+TABS = 320  # below what one address may open; each shows another patient the page of another doctor
+CLIENTS = (1, 8, 32)
+ROUNDS = 2
+SCREEN = Profile.get_full_name()
+MINIMAL = "reflex___state____state.minimal____minimal"
+
+
+def measure() -> Iterator[Row]:
+    """Book on PostgreSQL with 1, 8 and 32 clients at work at once."""
+    with fresh_database("postgresql") as url:
+        db.use_engine(db.make_engine(url))
+        rounds = 1 + len(CLIENTS) * ROUNDS
+        people, others = (gather(patients=TABS, doctors=TABS, slots=rounds) for _ in range(2))
+        db.use_engine(None)
+        with servers.clinic(url) as address:
+            of_clinic = _measure_clinic(address, people)
+        with servers.minimal(url) as address:
+            of_minimal = _measure_minimal(address, others)
+    for clients in CLIENTS:
+        (empty_rate, booked), (_, least_booked) = of_clinic[clients], of_minimal[clients]
+        what = f"{clients} client{'s' if clients > 1 else ''} at once"
+        ours, empty, least = per_second(booked), per_second(empty_rate), per_second(least_booked)
+        yield Row(f"{what}: booking, against an empty handler", ours, empty, booked / empty_rate, "1/4 or more")
+        yield Row(f"{what}: booking, against a minimal one", ours, least, booked / least_booked, "2/3 or more")
+
+
+Rates = dict[int, tuple[float, float]]
+"""By the number of clients: events a second of an empty handler, and bookings a second."""
+
+
+def _measure_clinic(address: str, people: People) -> Rates:
+    pages = [routes.doctor_profile(doctor, week=MONDAY) for doctor in people.doctors]
+    cookies = [f"{session_cookie()}={token}" for token in people.tokens]
+    tabs = [Tab(address, page, cookie) for page, cookie in zip(pages, cookies, strict=True)]
+    nothing = [[Ask(f"{SCREEN}.show_day", {"day": day}, until=f'"day_rx_state_":{day}')] * TABS for day in (3, 4)]
+    confirm = [Ask(f"{SCREEN}.confirm", {"form": {"reason": ""}}, until="_redirect")] * TABS
+    with visitors_of(tabs) as visitors:
+
+        def book(slots: tuple[int, ...], clients: int) -> float:
+            """Choose a slot each, which is not measured, then book it."""
+            visitors.ask([_choose(slot_id) for slot_id in slots], at_once=max(CLIENTS))
+            return visitors.ask(confirm, at_once=clients)
+
+        return _rates(people, lambda number, clients: visitors.ask(nothing[number % 2], at_once=clients), book)
+
+
+def _choose(slot_id: int) -> Ask:
+    return Ask(f"{SCREEN}.choose", {"slot_id": slot_id}, until=f'"chosen_rx_state_":{{"id":{slot_id},')
+
+
+def _measure_minimal(address: str, people: People) -> Rates:
+    nothing = [Ask(f"{MINIMAL}.nothing", until="done_rx_state_")] * TABS
+    with visitors_of([Tab(address, "/")] * TABS) as visitors:
+
+        def book(slots: tuple[int, ...], clients: int) -> float:
+            pairs = zip(slots, people.patients, strict=True)
+            asks = [Ask(f"{MINIMAL}.book", {"slot": s, "patient": p}, until="done_rx_state_") for s, p in pairs]
+            return visitors.ask(asks, at_once=clients)
+
+        return _rates(people, lambda _, clients: visitors.ask(nothing, at_once=clients), book)
+
+
+def _rates(
+    people: People, nothing: Callable[[int, int], float], book: Callable[[tuple[int, ...], int], float]
+) -> Rates:
+    """The best of some rounds for each number of clients; the first round is only to warm up."""
+    unused = zip(*people.slots, strict=True)
+    nothing(0, max(CLIENTS))
+    book(next(unused), max(CLIENTS))
+    rates: Rates = {}
+    for clients in CLIENTS:
+        rounds = [(nothing(number, clients), book(next(unused), clients)) for number in range(1, ROUNDS + 1)]
+        rates[clients] = max(empty for empty, _ in rounds), max(booked for _, booked in rounds)
+    return rates

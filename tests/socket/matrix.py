@@ -1,0 +1,173 @@
+"""Who may call what: every handler of every page, written down.
+
+A handler that is not in this table fails the tests until somebody has decided who may call it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from reflex_base.registry import RegistrationContext
+
+import mhms_app.mhms_app  # noqa: F401 - registers every State
+from mhms_app.web.gate import policy_of
+from mhms_app.web.pages import PAGES
+from tests.socket.cast import Cast
+
+EVERYBODY, PATIENT, DOCTOR, ADMIN = "everybody", "patient", "doctor", "admin"
+
+# Reflex's own, without which no page works. They read nothing but the State of the tab, and write nothing
+# but whether it is hydrated and the vars of browser storage, of which this application has none.
+REFLEX = {
+    "reflex___state____state.hydrate",
+    "reflex___state____state.hydrate_and_load",
+    "reflex___state____state.set_is_hydrated",
+    "reflex___state____state.reflex___state____on_load_internal_state.on_load_internal",
+    "reflex___state____state.reflex___state____on_load_internal_state.set_is_hydrated",
+    "reflex___state____state.reflex___state____update_vars_internal_state.update_vars_internal",
+    "reflex___state____state.reflex___state____frontend_event_exception_state.handle_frontend_exception",
+}
+
+# Registered by Reflex because they are public functions of a State, and refused by the gate to everybody.
+NEVER = {"setvar", "tell"}
+
+
+class Entry(NamedTuple):
+    """One line of the matrix: who may call the handler, and arguments that it takes."""
+
+    who: str
+    arguments: dict[str, Any]
+
+
+def matrix(cast: Cast) -> dict[str, Entry]:
+    """The whole matrix, by ``page.State.handler``."""
+    department = {"name": "Radiology", "description": "", "location": ""}
+    account = {"full_name": "New Person", "email": "new.person@example.com", "phone": ""}
+    lines: dict[str, tuple[str, dict[str, Any]]] = {
+        "admin.bookings.Bookings.choose_doctor": (ADMIN, {"text": "Dr. Amira Haddad"}),
+        "admin.bookings.Bookings.load": (ADMIN, {}),
+        "admin.bookings.Bookings.narrow": (ADMIN, {"name": "q", "value": "Moreau"}),
+        "admin.bookings.Bookings.turn": (ADMIN, {"by": 1}),
+        "admin.departments.Departments.ask": (ADMIN, {"closing": False}),
+        "admin.departments.Departments.close": (ADMIN, {}),
+        "admin.departments.Departments.edit": (ADMIN, {"department_id": cast.department}),
+        "admin.departments.Departments.load": (ADMIN, {}),
+        "admin.departments.Departments.save": (ADMIN, {"typed": department}),
+        "admin.departments.Departments.set_open": (ADMIN, {"is_open": True}),
+        "admin.emails.Emails.load": (ADMIN, {}),
+        "admin.emails.Emails.narrow": (ADMIN, {"name": "q", "value": "lost"}),
+        "admin.emails.Emails.resend": (ADMIN, {"message_id": cast.message}),
+        "admin.emails.Emails.turn": (ADMIN, {"by": 1}),
+        "admin.overview.Overview.load": (ADMIN, {}),
+        "admin.slots.Slots.ask": (ADMIN, {"is_asking": False}),
+        "admin.slots.Slots.choose_doctor": (ADMIN, {"text": "Dr. Amira Haddad"}),
+        "admin.slots.Slots.load": (ADMIN, {}),
+        "admin.slots.Slots.narrow": (ADMIN, {"name": "state", "value": "open"}),
+        "admin.slots.Slots.pick": (ADMIN, {"slot_id": cast.a_free_slot, "is_on": True}),
+        "admin.slots.Slots.pick_all": (ADMIN, {}),
+        "admin.slots.Slots.plan": (ADMIN, {"name": "start", "value": "09:00"}),
+        "admin.slots.Slots.plan_weekday": (ADMIN, {"weekday": 1, "is_on": True}),
+        "admin.slots.Slots.publish": (ADMIN, {"form": {}}),
+        "admin.slots.Slots.turn": (ADMIN, {"by": 1}),
+        "admin.slots.Slots.withdraw": (ADMIN, {}),
+        "admin.users.Users.approve": (ADMIN, {"doctor_id": cast.doctor, "approved": True}),
+        "admin.users.Users.ask": (ADMIN, {"question": ""}),
+        "admin.users.Users.assign": (ADMIN, {"typed": {"role": "patient"}}),
+        "admin.users.Users.choose_role": (ADMIN, {"role": "doctor"}),
+        "admin.users.Users.close": (ADMIN, {}),
+        "admin.users.Users.create": (ADMIN, {"typed": {**account, "role": "patient"}}),
+        "admin.users.Users.load": (ADMIN, {}),
+        "admin.users.Users.narrow": (ADMIN, {"name": "q", "value": "Moreau"}),
+        "admin.users.Users.open": (ADMIN, {"user_id": cast.bystander}),
+        "admin.users.Users.save": (ADMIN, {"typed": account}),
+        "admin.users.Users.send_password": (ADMIN, {}),
+        "admin.users.Users.set_active": (ADMIN, {"active": True}),
+        "admin.users.Users.start": (ADMIN, {}),
+        "admin.users.Users.turn": (ADMIN, {"by": 1}),
+        "doctor.availability.Availability.ask": (DOCTOR, {"is_asked": False}),
+        "doctor.availability.Availability.fill_in": (DOCTOR, {"name": "start", "value": "09:00"}),
+        "doctor.availability.Availability.load": (DOCTOR, {}),
+        "doctor.availability.Availability.open_sheet": (DOCTOR, {"is_open": True}),
+        "doctor.availability.Availability.pick": (DOCTOR, {"slot_id": cast.a_free_slot}),
+        "doctor.availability.Availability.pick_day": (DOCTOR, {"day": "2030-01-01"}),
+        "doctor.availability.Availability.pick_none": (DOCTOR, {}),
+        "doctor.availability.Availability.pick_week": (DOCTOR, {}),
+        "doctor.availability.Availability.plan_lunch": (DOCTOR, {"is_on": True}),
+        "doctor.availability.Availability.plan_single": (DOCTOR, {"is_single": True}),
+        "doctor.availability.Availability.plan_weekday": (DOCTOR, {"weekday": 1, "is_on": True}),
+        "doctor.availability.Availability.publish": (DOCTOR, {"form": {}}),
+        "doctor.availability.Availability.show_day": (DOCTOR, {"day": "2030-01-01"}),
+        "doctor.availability.Availability.withdraw": (DOCTOR, {}),
+        "doctor.day.Day.ask": (DOCTOR, {"slot_id": cast.a_free_slot}),
+        "doctor.day.Day.load": (DOCTOR, {}),
+        "doctor.day.Day.show_more": (DOCTOR, {}),
+        "doctor.day.Day.withdraw": (DOCTOR, {"slot_id": cast.a_free_slot}),
+        "doctor.profile.Profile.load": (DOCTOR, {}),
+        "doctor.profile.Profile.save": (DOCTOR, {"texts": {"title": "Consultant", "bio": "", "languages": ""}}),
+        "doctor.unused.Unused.load": (DOCTOR, {}),
+        "patient.booked.Booked.load": (PATIENT, {}),
+        "patient.home.Home.load": (PATIENT, {}),
+        "patient.home.Home.turn": (PATIENT, {"pages": 1}),
+        "public.doctor_profile.Profile.choose": (EVERYBODY, {"slot_id": cast.a_free_slot}),
+        "public.doctor_profile.Profile.choose_another": (EVERYBODY, {}),
+        "public.doctor_profile.Profile.choose_instead": (EVERYBODY, {"slot_id": cast.a_free_slot}),
+        "public.doctor_profile.Profile.confirm": (PATIENT, {"form": {"reason": ""}}),
+        "public.doctor_profile.Profile.go_on": (EVERYBODY, {}),
+        "public.doctor_profile.Profile.jump": (EVERYBODY, {}),
+        "public.doctor_profile.Profile.keep_reason": (EVERYBODY, {"text": "A cough."}),
+        "public.doctor_profile.Profile.load": (EVERYBODY, {}),
+        "public.doctor_profile.Profile.show_day": (EVERYBODY, {"day": 2}),
+        "public.doctor_profile.Profile.show_news": (EVERYBODY, {}),
+        "public.doctor_profile.Profile.turn": (EVERYBODY, {"weeks": 1}),
+        "public.doctors.Directory.choose_day": (EVERYBODY, {"day": "2030-01-01"}),
+        "public.doctors.Directory.choose_department": (EVERYBODY, {"department": str(cast.department)}),
+        "public.doctors.Directory.clear": (EVERYBODY, {}),
+        "public.doctors.Directory.load": (EVERYBODY, {}),
+        "public.doctors.Directory.search": (EVERYBODY, {"q": "Haddad"}),
+        "public.doctors.Directory.turn": (EVERYBODY, {"pages": 1}),
+        "public.entry.Entry.toggle_characters": (EVERYBODY, {}),
+        "public.landing.Landing.choose_day": (EVERYBODY, {"day": "2030-01-01"}),
+        "public.landing.Landing.choose_department": (EVERYBODY, {"department": str(cast.department)}),
+        "public.landing.Landing.load": (EVERYBODY, {}),
+        "public.login.Login.load": (EVERYBODY, {}),
+        "public.signup.Signup.judge": (EVERYBODY, {"password": "violet harbour"}),
+        "public.signup.Signup.leave": (EVERYBODY, {"name": "email", "text": "jo@example.com"}),
+        "public.signup.Signup.load": (EVERYBODY, {}),
+        "shell.Messages.dismiss": (EVERYBODY, {}),
+    }
+    return {name: Entry(*line) for name, line in lines.items()}
+
+
+def page_of(name: str, cast: Cast) -> str:
+    """The address of the page on which a handler is used."""
+    state = name.rpartition(".")[0]
+    routes = {
+        f"{page.load.fn.__module__.removeprefix('mhms_app.web.')}.{page.load.fn.__qualname__.rpartition('.')[0]}": page
+        for page in PAGES
+        if page.load is not None
+    }
+    route = routes[state].route if state in routes else "/"
+    return route.replace("[doctor_id]", str(cast.doctor)).replace("[reference]", cast.reference)
+
+
+def registered() -> dict[str, str]:
+    """Every event that Reflex would run, by its name on the wire, as ``page.State.handler``."""
+    found = RegistrationContext.get().event_handlers
+    return {
+        name: f"{event.states[0].__module__.removeprefix('mhms_app.web.')}.{event.states[0].__name__}."
+        + name.rpartition(".")[2]
+        for name, event in found.items()
+    }
+
+
+def policies() -> dict[str, str]:
+    """Who may call what, as the code has it, by ``page.State.handler``."""
+    found = RegistrationContext.get().event_handlers
+    return {
+        short: policy.role.value if policy.role else EVERYBODY
+        for name, short in registered().items()
+        if (policy := policy_of(found[name].handler.fn)) is not None
+    }
+
+
+WIRE_NAME = {short: name for name, short in registered().items()}

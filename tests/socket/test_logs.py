@@ -1,0 +1,133 @@
+"""What people type is in no log, and nobody writes a line of it by hand."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import httpx
+import pytest
+
+from mhms_app import logs
+from tests.running import RunningApp
+from tests.socket.cast import Cast
+from tests.socket.hostile import tab
+from tests.socket.matrix import EVERYBODY, WIRE_NAME, matrix, page_of
+
+SECRET = "canary-7f3a-word"
+
+
+def test_nothing_that_is_sent_is_in_the_servers_log(app: RunningApp, cast: Cast) -> None:
+    send_through_every_form(app)
+    send_through_every_handler(app, cast)
+    send_what_is_broken(app, cast)
+    written = app.log()
+    assert "event refused" in written
+    for word in (SECRET, SECRET.upper(), *[cookie for cookie in cast.cookie.values() if cookie], "Traceback"):
+        assert word not in written
+    for line in server_lines(written):
+        assert set(json.loads(line)) <= {
+            "time",
+            "level",
+            "from",
+            "message",
+            "error",
+            "more",
+            "outcome",
+            "kind",
+            "key",
+            "url",
+        }
+
+
+def server_lines(written: str) -> list[str]:
+    """The lines after the greeting, which is for whoever starts the clinic by hand."""
+    return [line for line in written.splitlines() if line.startswith("{")]
+
+
+def send_through_every_form(app: RunningApp) -> None:
+    typed = {
+        "email": f"{SECRET}@example.com",
+        "password": f"{SECRET}-password",
+        "full_name": SECRET,
+        "role": SECRET,
+        "department": SECRET,
+        "next": f"/{SECRET}",
+    }
+    with httpx.Client(base_url=app.base_url, headers={"Origin": app.base_url}, cookies={"mhms": SECRET}) as client:
+        for path in ("/session", "/signup/account", "/session/end"):
+            client.post(path, data=typed)
+            client.post(path, data={**typed, "role": "patient"})
+            client.post(path, json=typed)
+            client.post(path, content=f"{SECRET}%".encode(), headers={"Content-Type": "multipart/form-data"})
+            client.get(f"{path}?{SECRET}", headers={"X-Forwarded-For": SECRET, "User-Agent": SECRET})
+        client.get(f"/{SECRET}")
+        client.get(f"/patient/appointments/{SECRET}.ics")
+        client.get(f"/admin/bookings.csv?q={SECRET}")
+
+
+def send_through_every_handler(app: RunningApp, cast: Cast) -> None:
+    for name, line in matrix(cast).items():
+        with tab(app, cast.cookie["patient" if line.who == EVERYBODY else line.who], token=SECRET) as hostile:
+            hostile.visit(f"{page_of(name, cast)}?q={SECRET}&next={SECRET}")
+            for argument, value in line.arguments.items():
+                forms = [{**value, field: SECRET} for field in value] if isinstance(value, dict) else []
+                for bad in (SECRET, [SECRET], {SECRET: SECRET}, f"\nforged {SECRET}", *forms):
+                    hostile.send(WIRE_NAME[name], {**line.arguments, argument: bad})
+            hostile.send(WIRE_NAME[name], {**line.arguments, f"x{SECRET}": SECRET})
+            hostile.settle()
+
+
+def send_what_is_broken(app: RunningApp, cast: Cast) -> None:
+    for frame in (
+        f'42/_event,["event","{SECRET}"]',
+        f'42/_event,["event",["{SECRET}"]]',
+        f'42/_event,["event",{{"name":"{SECRET}","payload":{{"a":"{SECRET}"}}}}]',
+        f'42/_event,["event",{{"name":"x","payload":"{SECRET}"}}]',
+        f'42/_event,["{SECRET}","{SECRET}"]',
+        f'42/_event,["client_error",{{"error_type":"{SECRET}","message":"{SECRET}"}}]',
+        f'42/_event,["event",{{"name":"\\ud800{SECRET}","payload":{{}}}}]',
+        f"42/_event,{SECRET}",
+        f"42/{SECRET},[]",
+        SECRET,
+    ):
+        with tab(app, cast.cookie["patient"]) as hostile:
+            hostile.send_raw(frame)
+            hostile.drain()
+
+
+@pytest.mark.parametrize(
+    "message", ['a\n{"level": "info"}', "a\r\nb", "a\u2028b", "a\u0085b", "\ud800", "\x1b[2Jcleared", "a\0b"]
+)
+def test_a_message_is_one_line_of_plain_characters(message: str) -> None:
+    record = logging.LogRecord("mhms_app.web.gate", logging.WARNING, "gate.py", 1, "refused (%s)", (message,), None)
+    line = logs.OneLine().format(record)
+    assert line.isascii() and line.isprintable()
+    assert json.loads(line)["message"] == f"refused ({message})"
+
+
+def test_what_frameworks_say_is_left_out() -> None:
+    record = logging.LogRecord("reflex.app", logging.ERROR, "app.py", 7, "payload %s", (SECRET,), None)
+    assert SECRET not in logs.OneLine().format(record)
+
+
+def test_an_exception_is_named_and_placed_without_its_words() -> None:
+    try:
+        raise ValueError(SECRET)
+    except ValueError as error:
+        line = logs.OneLine().formatException((type(error), error, error.__traceback__))
+    assert SECRET not in line
+    assert line.startswith("ValueError < test_an_exception_is_named")
+
+
+def test_a_flood_from_one_place_is_cut_and_says_so() -> None:
+    calm = logs.Calm(most=3)
+    records = [logging.LogRecord("mhms_app.web.gate", 30, "gate.py", 1, "no", (), None) for _ in range(5)]
+    other = logging.LogRecord("mhms_app.web.gate", 30, "gate.py", 2, "no", (), None)
+    for record in (*records, other):
+        record.created = 600.0
+    assert [calm.filter(record) for record in records] == [True, True, True, False, False]
+    assert ["more" in json.loads(logs.OneLine().format(record)) for record in records[:3]] == [False, False, True]
+    assert calm.filter(other)
+    records[4].created = 660.0
+    assert calm.filter(records[4])
