@@ -18,7 +18,6 @@ from mhms_app.web.gate import Gate
 from mhms_app.web.pages import PAGES
 from mhms_app.web.theme import HEAD
 
-logs.configure()
 app = rx.App(
     html_lang="en",
     stylesheets=["/mhms.css"],
@@ -43,3 +42,4 @@ app.register_lifespan_task(hub.run)
 app.register_lifespan_task(Dispatcher().run)
 for page in PAGES:
     app.add_page(page.component, route=page.route, title=f"{page.title} · {settings().clinic_name}", on_load=page.load)
+logs.configure()  # last: what was made above has brought handlers of its own
