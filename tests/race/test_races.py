@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
-from datetime import time, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import time as clock_time
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -15,13 +18,15 @@ from mhms_app.availability import rules as slot_rules
 from mhms_app.availability import service as availability
 from mhms_app.availability.rules import Plan
 from mhms_app.booking import rules
-from mhms_app.booking.service import POLICY
+from mhms_app.booking import service as booking
 from mhms_app.errors import ClinicError
 from tests.race.cast import MORNING, Way, attempt, book, cast, count, what_must_never_be
 from tests.race.crowd import CONNECTIONS, PROCESSES, Crowd
 
 every_way = pytest.mark.parametrize("way", Way, ids=lambda way: way.name.lower())
 REFUSALS = {error.__name__ for error in (rules.SlotTaken, rules.PatientBusy, rules.SlotWithdrawn)}
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @every_way
@@ -63,11 +68,30 @@ def test_one_request_from_every_process_is_one_appointment(database: str, crowd:
     assert len(heard) == len(requests) == count("SELECT count(*) FROM appointment")
 
 
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # SQLite lets one writer in at a time
+def test_the_second_of_two_waits_for_the_first_and_is_refused(database: str) -> None:
+    """The narrowest moment, held open: one booking is made but not committed when the other arrives."""
+    people = cast(patients=2)
+    first, second = (attempt(token, people.slots[0]) for token in people.patients)
+    with ThreadPoolExecutor(1) as another:
+        with db.transaction() as session:
+            actor = accounts.resolve(session, first.token)
+            booking.book(session, actor, slot_id=first.slot_id, reason="", key=first.key)
+            answer = another.submit(book, second)
+            while not (answer.done() or count(WAITING)):
+                time.sleep(0.01)
+        assert answer.result().refusal == "SlotTaken"
+    assert what_must_never_be() == []
+
+
 def test_nobody_hoards_appointments_from_many_tabs(database: str, crowd: Crowd) -> None:
     people = cast(patients=4, slots=60)
     wanted = [attempt(people.patients[number % 4], slot_id) for number, slot_id in enumerate(people.slots)]
     answers = crowd.book(database, wanted)
-    assert Counter(answer.refusal for answer in answers) == {"": 4 * POLICY.most_active, "TooManyAppointments": 20}
+    assert Counter(answer.refusal for answer in answers) == {
+        "": 4 * booking.POLICY.most_active,
+        "TooManyAppointments": 20,
+    }
 
 
 def test_a_booked_slot_is_never_withdrawn_and_a_withdrawn_one_never_booked(database: str, crowd: Crowd) -> None:
@@ -86,7 +110,7 @@ def test_a_booked_slot_is_never_withdrawn_and_a_withdrawn_one_never_booked(datab
 
 
 DAY = MORNING.date()
-PLAN = Plan(DAY, DAY, time(10), time(18), length=timedelta(minutes=5))
+PLAN = Plan(DAY, DAY, clock_time(10), clock_time(18), length=timedelta(minutes=5))
 
 
 def _publish(token: str) -> None:
