@@ -83,6 +83,12 @@ class _Gateway(BaseHTTPRequestHandler):
         """The handler's own line says more, and no more than it may."""
 
 
+def _end_with_input(server: Server) -> None:
+    """Wait until standard input closes, as it does when the parent ends, however it ends."""
+    sys.stdin.read()
+    server.shutdown()
+
+
 def main() -> None:
     """Serve until SIGTERM or SIGINT; port 0 takes a free one, and the first line of output names it."""
     parser = argparse.ArgumentParser(prog="python -m email_lambda.local", description="Send MHMS's e-mail locally.")
@@ -107,7 +113,7 @@ def main() -> None:
             # shutdown() waits for serve_forever(), which this signal has interrupted: it needs a thread.
             signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
         if args.with_parent:
-            threading.Thread(target=lambda: (sys.stdin.read(), server.shutdown()), daemon=True).start()
+            threading.Thread(target=_end_with_input, args=(server,), daemon=True).start()
         log("listening", url=f"http://127.0.0.1:{server.server_port}")
         server.serve_forever(poll_interval=0.1)
 
