@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from functools import cache
 
 import httpx
 import pytest
@@ -133,6 +134,7 @@ def test_a_body_that_is_no_form_is_a_refused_form(app: RunningApp, type_: str) -
 # What the browser is told -----------------------------------------------------------------------------
 
 
+@cache
 def answers(app: RunningApp) -> dict[str, httpx.Response]:
     """One answer of each kind."""
     page = httpx.get(f"{app.base_url}/")

@@ -26,25 +26,25 @@ from tests.socket.hostile import tab
 # a row, is written down here by somebody who has asked whether this page's reader may see it.
 PUBLIC = """
 admin.bookings.Bookings
-    asked departments doctor doctors export_path is_first is_last lines(department, doctor, email, patient,
-    reference, status, tone, when) path summary
+    address asked departments doctor doctors export_path is_first is_last lines(department, doctor, email,
+    patient, reference, status, tone, when) summary
 admin.departments.Departments
     edited(description, doctors, id, location, name, open) form is_closing is_editing loaded units(description,
     doctors, id, location, name, open)
 admin.emails.Emails
-    asked dead is_first is_last last_sent lines(attempts, can_resend, created, email, error, id, kind, name,
-    next, state, tone) oldest path sent_today summary waiting
+    address asked dead is_first is_last last_sent lines(attempts, can_resend, created, email, error, id, kind,
+    name, next, state, tone) oldest sent_today summary waiting
 admin.overview.Overview
     area first_week last_week latest(department, doctor, email, patient, reference, status, tone, when)
-    numbers(label, note, tone, value) points tasks(action, icon, path, text, title) use
+    numbers(label, note, tone, value) points span tasks(action, icon, path, text, title) use
 admin.slots.Slots
-    asked departments doctor doctors drawn fresh is_asking is_first is_last lines(can_withdraw, day, department,
-    doctor, id, state, time, tone) path picked preview summary typed weekdays
+    address asked departments doctor doctors drawn fresh is_asking is_first is_last lines(can_withdraw, day,
+    department, doctor, id, state, time, tone) picked preview summary typed weekdays
 admin.users.Users
-    asked asking chosen_role departments form is_first is_last is_open path people(active, approved, department,
-    department_id, doctor_id, email, id, name, phone, role, role_name, since, state, tone) person(active,
-    approved, department, department_id, doctor_id, email, id, name, phone, role, role_name, since, state, tone)
-    summary
+    address asked asking chosen_role departments form is_first is_last is_open people(active, approved,
+    department, department_id, doctor_id, email, id, name, phone, role, role_name, since, state, tone)
+    person(active, approved, department, department_id, doctor_id, email, id, name, phone, role, role_name,
+    since, state, tone) summary
 doctor.availability.Availability
     asked awaiting_approval chosen_day drawn footnote fresh heading hours lanes(blocks, day, free, label,
     number, shown, today, weekday) lunch next_week offer_week picked(day, name, offer, times) picked_ids
@@ -59,7 +59,7 @@ doctor.profile.Profile
 doctor.unused.Unused
     loaded next_page previous_page slots(week, when) summary total
 patient.booked.Booked
-    shown(about, ahead, calendar_path, doctor, email, place, reason, reference, when, zone)
+    shown(about, ahead, calendar_path, day, doctor, email, hours, place, reason, reference, zone)
 patient.home.Home
     address before(calendar_path, doctor, doctor_path, initials, path, place, reason, reference, status, tone,
     when) greeting is_last later(calendar_path, doctor, doctor_path, initials, path, place, reason, reference,

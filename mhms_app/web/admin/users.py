@@ -283,7 +283,7 @@ def _filters() -> tuple[rx.Component, ...]:
 
 
 def _table() -> rx.Component:
-    return theme.table("Users", ("Name", "Role", "Since", "Status", ""), rx.foreach(Users.people, _row))
+    return theme.table("Users", ("Name", "Role", "Status", ""), rx.foreach(Users.people, _row))
 
 
 def _row(person: Person) -> rx.Component:
@@ -303,7 +303,6 @@ def _row(person: Person) -> rx.Component:
             ),
             label="Role",
         ),
-        theme.cell(person.since, label="Since", quiet=True),
         theme.cell(theme.chip(person.state, person.tone), label="Status"),
         theme.cell(
             rx.cond(
@@ -379,6 +378,7 @@ def _new() -> rx.Component:
 def _known() -> rx.Component:
     return _panel(
         Users.person.name,
+        rx.el.p("Account since ", Users.person.since, class_name="small second"),
         theme.form(
             *_account_fields(auto_focus=True),
             theme.button("Save", kind="primary", type="submit", full=True),
