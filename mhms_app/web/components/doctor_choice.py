@@ -50,7 +50,8 @@ class DoctorChoice(rx.State, mixin=True):
     def _offer(self: Any, doctors: tuple[DoctorRow, ...]) -> None:
         """Show who can be chosen, and who is."""
         self._keys = {label: key for key, label in _labels(doctors).items()}
-        self.doctors = list(self._keys)
+        if self.doctors != list(self._keys):  # hundreds of names: sent once, not with every page
+            self.doctors = list(self._keys)
         self.doctor = next((label for label, key in self._keys.items() if str(key) == self.asked["doctor"]), "")
 
 
