@@ -61,6 +61,7 @@ def _tab(
     context = browser.new_context(
         base_url=app.base_url,
         viewport={"width": size[0], "height": size[1]},
+        locale="en-GB",
         color_scheme="dark" if dark else "light",
         reduced_motion="reduce",
     )
@@ -114,8 +115,8 @@ def _doctor(app: RunningApp, browser: Browser, week: str) -> None:
         _settle(page)
         for weekday in ("Monday", "Wednesday"):
             page.get_by_role("checkbox", name=weekday).check(force=True)
-        page.get_by_label("From", exact=True).fill("16:00")
-        page.get_by_label("Until", exact=True).fill("18:00")
+        page.get_by_label("From", exact=True).fill("12:20")
+        page.get_by_label("Until", exact=True).fill("13:20")
         page.get_by_role("button", name=re.compile(r"^Publish \d+ slots$")).wait_for()
         page.evaluate("document.activeElement.blur()")
         _take(page, "availability")

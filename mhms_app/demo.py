@@ -474,6 +474,7 @@ class _Clinic:
         }
         at[NEWCOMER] = next(_key(department) for department in departments if department.name == "Dermatology")
         users = self.users(Role.DOCTOR, [person.name for person in at], first=DOCTOR)
+        users[-1].created_at = self.now - timedelta(hours=20)  # nobody is left to wait for long
         doctors = {
             person: Doctor(
                 user_id=_key(user),

@@ -83,7 +83,7 @@ def test_f13_a_new_role_ends_what_the_person_was_doing(app: RunningApp, visitor:
     admin.page.locator(".side").get_by_label("Role", exact=True).select_option(label="Doctor")
     admin.page.locator(".side").get_by_label("Department", exact=True).select_option(label="Dermatology")
     admin.sees("A new role ends this person's sessions: they log in again.")
-    admin.button("Change role").click()
+    admin.button("Change role or department").click()
     admin.sees("Kim Wechsel is now doctor.")
 
     person.page.get_by_role("navigation", name="Main", exact=True).get_by_role("link", name="My appointments").click()
@@ -219,7 +219,7 @@ def test_f15_an_administrator_publishes_and_withdraws_slots_for_a_doctor(app: Ru
     admin.reload()  # the address says whose slots are shown
     rows = admin.page.locator("tbody tr")
     expect(rows).to_have_count(3)
-    expect(rows.filter(has_text="10:20")).to_contain_text("Booked")
+    expect(rows.filter(has_text="10:20 –")).to_contain_text("Booked")
     admin.button("Choose all free on this page").click()
     admin.button("Withdraw 2 slots").click()
     admin.button("Withdraw").click()

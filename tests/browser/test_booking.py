@@ -92,7 +92,7 @@ def test_f10_f18_f19_from_sign_up_to_a_confirmed_appointment(app: RunningApp, vi
     # The messages have really been produced.
     assert "Nina Falk" in text_of(mail_to(app, "nina.falk@example.com"))
     assert "Leo Sand" in text_of(mail_to(app, "leo.sand@example.com", about="account is ready"))
-    confirmation = mail_to(app, "leo.sand@example.com", about="Nina Falk")
+    confirmation = mail_to(app, "leo.sand@example.com", about="Confirmed")
     assert reference in text_of(confirmation)
     (invitation,) = (part for part in confirmation.walk() if part.get_content_type() == "text/calendar")
     (event,) = Calendar.from_ical(invitation.get_payload(decode=True)).walk("VEVENT")
