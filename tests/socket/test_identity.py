@@ -58,6 +58,7 @@ def test_a_doctor_cannot_withdraw_another_doctors_slot_and_learns_nothing_of_it(
     before = tables(app)
     with tab(app, cast.cookie["doctor"]) as hostile:
         hostile.visit("/doctor")
+        hostile.drain()  # what others booked a moment ago
         answers = [
             hostile.call(event("doctor.day.Day.withdraw"), {"slot_id": slot_id})
             for slot_id in (cast.strangers_free[0], NOT_THERE)
@@ -70,6 +71,7 @@ def test_a_doctor_cannot_choose_another_doctors_slots_for_a_later_withdrawal(app
     before = tables(app)
     with tab(app, cast.cookie["doctor"]) as hostile:
         hostile.visit("/doctor/availability")
+        hostile.drain()
         answers = [
             hostile.call(event("doctor.availability.Availability.pick"), {"slot_id": slot_id})
             for slot_id in (cast.strangers_free[0], NOT_THERE)

@@ -38,20 +38,21 @@ STRANGE_TEXT = [
 ]
 STRANGE_NUMBERS = [-1, 0, 2**31 - 1, -(2**31) + 1]
 STRANGE_ADDRESSES = [
-    *STRANGE_TEXT[:-1],
+    "",
+    "\u202eeman",
+    "<script>alert(1)</script>",
+    "' OR 1=1 --",
     "-1",
     "0",
     "9" * 9,
     "9" * 30,
-    "1e9",
     "²",
-    "nan",
+    "٣",
     "0001-01-01",
     "9999-12-31",
-    "2026-02-30",
     "x" * 500,
 ]
-_RAW = ["%00", "a%00b", "%ED%A0%80", "%FF%FE", "%"]  # bytes that are no text
+_RAW = ["a%00b", "%ED%A0%80", "%FF%FE", "%"]  # bytes that are no text
 QUERY = ("q", "department", "doctor", "day", "week", "page", "slot", "status", "state", "role", "from", "to", "next")
 
 # What these take is stored as it was typed.
