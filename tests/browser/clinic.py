@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -132,11 +133,15 @@ def without_mail_service(app: RunningApp) -> Iterator[Callable[[], None]]:
     eventually(lambda: not service.is_running() or service.status() == psutil.STATUS_ZOMBIE)
     started: list[psutil.Popen] = []
     try:
-        yield lambda: started.append(psutil.Popen(command, env=environment, cwd=folder))
+        yield lambda: started.append(_start(command, environment, folder))
     finally:
         if not started:
-            started.append(psutil.Popen(command, env=environment, cwd=folder))
+            started.append(_start(command, environment, folder))
         _replaced.extend(started)
+
+
+def _start(command: list[str], environment: dict[str, str], folder: str) -> psutil.Popen:
+    return psutil.Popen(command, env=environment, cwd=folder, stdin=subprocess.PIPE)  # it ends when this closes
 
 
 _replaced: list[psutil.Popen] = []
