@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from itertools import chain
+from math import sin
 from random import Random
 from typing import NamedTuple
 from uuid import UUID
@@ -34,7 +35,7 @@ from mhms_app.settings import settings
 PASSWORD = "linden-tree-over-water"  # noqa: S105 - public on purpose; production refuses the demo clinic
 ADMIN, DOCTOR, PATIENT = "admin@clinic.example", "doctor@clinic.example", "patient@clinic.example"
 
-DAYS_BEHIND, DAYS_AHEAD = 14, 28
+DAYS_BEHIND, DAYS_AHEAD = 56, 28
 WEEKDAYS, EVERY_DAY = frozenset(range(5)), rules.EVERY_DAY
 
 
@@ -497,7 +498,7 @@ class _Clinic:
         return patients
 
     def slots(self, doctor: Doctor, hours: Hours) -> Iterator[_Slot]:
-        """Two weeks behind and four ahead, with a few days off; most of what nobody wanted is forgotten."""
+        """Eight weeks behind and four ahead, with a few days off; most of what nobody wanted is forgotten."""
         lively = hours is SHOWN
         for offset in range(-DAYS_BEHIND, DAYS_AHEAD):
             day = self.today + timedelta(days=offset)
@@ -541,11 +542,12 @@ class _Clinic:
                         yield self.taken(slot, patient, self.status(slot), reason)
 
     def demand(self, person: Person, slot: _Slot) -> float:
-        """How likely a slot is booked: less the further away it is."""
+        """How likely a slot is booked: less the further away it is, and not the same in every week gone by."""
         days = (slot.starts_at - self.now) / timedelta(days=1)
+        week = 1 + 0.15 * sin(days // 7)
         if person.hours is SHOWN:
-            return 0.75 if days < 1 else max(0.1, 0.6 - 0.06 * days)
-        return 0.25 if days < 0 else max(0.01, 0.12 - 0.01 * days)
+            return 0.75 * week if days < 1 else max(0.1, 0.6 - 0.06 * days)
+        return 0.25 * week if days < 0 else max(0.01, 0.12 - 0.01 * days)
 
     def somebody_free(self, patients: list[Patient], slot: _Slot) -> Patient:
         """A patient who is nowhere else at that time; of a few, the one with the fewest visits."""

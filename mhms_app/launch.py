@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import multiprocessing
 import os
@@ -36,7 +37,16 @@ class LaunchFailed(Exception):
 
 
 def build_pages(settings: Settings) -> bool:
-    """Build the front end unless what is there was built from the same sources; says whether it built."""
+    """Build the front end unless what is there was built from the same sources; says whether it built.
+
+    A second process of this checkout waits for the first, and finds the pages built.
+    """
+    with (ROOT / "rxconfig.py").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        return _build_pages(settings)
+
+
+def _build_pages(settings: Settings) -> bool:
     stamp = _fingerprint(settings)
     if PAGES.is_dir() and _STAMP.is_file() and _STAMP.read_text() == stamp:
         return False

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 EVERY_DOCTOR = 0
 _COLLECT_SECONDS = 0.1
-_FAREWELL_SECONDS = 2.5
+_SETTLE_SECONDS = 2.5
 
 
 class LiveScreen(Protocol):
@@ -33,8 +34,8 @@ class LiveScreen(Protocol):
     async def _on_slots_changed(self, change: SlotsChanged) -> None:
         """Show a change: ``gone`` slots were taken or withdrawn, ``came`` says that new ones were published."""
 
-    def _forget_gone(self) -> None:
-        """Remove what was shown as taken for a moment."""
+    async def _settle(self) -> None:
+        """Some seconds after a change: remove what was shown for a moment, catch up on what was left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,19 @@ class _Tab:
     connection: str
     screen: type[Any]
 
-    def is_open(self, app: rx.App) -> bool:
+    def is_open(self, connected: Mapping[str, str]) -> bool:
         """Whether the tab is still connected as it was when it began to watch."""
-        connected = app.event_namespace.token_to_sid if app.event_namespace else {}
         return connected.get(self.client_token) == self.connection
+
+
+def _tab_of(screen: Any) -> _Tab:
+    session = screen.router.session
+    return _Tab(session.client_token, session.session_id, type(screen))
+
+
+def _connected(app: rx.App) -> Mapping[str, str]:
+    """The connection of every tab that has one, by the tab's token."""
+    return app.event_namespace.token_to_sid if app.event_namespace else {}
 
 
 @dataclass(slots=True)
@@ -66,11 +76,14 @@ class Hub:
 
         A tab's State watches one doctor at a time.
         """
-        session = screen.router.session
-        tab = _Tab(session.client_token, session.session_id, type(screen))
+        tab = _tab_of(screen)
         self._forget(tab)
         self._watched[tab] = doctor_id
         self._watchers[doctor_id].add(tab)
+
+    def leave(self, screen: Any) -> None:
+        """Tell this tab nothing more: it is about to show another page."""
+        self._forget(_tab_of(screen))
 
     def _forget(self, tab: _Tab) -> None:
         doctor_id = self._watched.pop(tab, None)
@@ -102,30 +115,30 @@ class Hub:
     async def _tell(self, app: rx.App, change: SlotsChanged) -> None:
         """Pass one change on to every tab that watches; a tab that is closed is forgotten."""
         told: list[_Tab] = []
+        connected = _connected(app)
         for tab in (*self._watchers.get(change.doctor_id, ()), *self._watchers.get(EVERY_DOCTOR, ())):
-            if not tab.is_open(app):
+            if not tab.is_open(connected):
                 self._forget(tab)
                 continue
             if await self._with_screen(app, tab, lambda screen: screen._on_slots_changed(change)):
                 told.append(tab)
-        if change.gone and told:
+        if told:
             asyncio.get_running_loop().call_later(
-                _FAREWELL_SECONDS, lambda: asyncio.ensure_future(self._say_farewell(app, told))
+                _SETTLE_SECONDS, lambda: asyncio.ensure_future(self._let_settle(app, told))
             )
 
-    async def _say_farewell(self, app: rx.App, tabs: list[_Tab]) -> None:
-        """Let the tabs remove what they showed as taken."""
+    async def _let_settle(self, app: rx.App, tabs: list[_Tab]) -> None:
+        """Let the tabs come to rest after a change."""
+        connected = _connected(app)
         for tab in tabs:
-            if tab.is_open(app):
-                await self._with_screen(app, tab, lambda screen: screen._forget_gone())
+            if tab.is_open(connected):
+                await self._with_screen(app, tab, lambda screen: screen._settle())
 
-    async def _with_screen(self, app: rx.App, tab: _Tab, act: Any) -> bool:
+    async def _with_screen(self, app: rx.App, tab: _Tab, act: Callable[[Any], Awaitable[None]]) -> bool:
         """Run ``act`` on a tab's State under its lock and send what it changed; one tab's failure is its own."""
         try:
             async with app.modify_state(rx.BaseStateToken(ident=tab.client_token, cls=tab.screen)) as state:
-                waiting = act(await state.get_state(tab.screen))
-                if waiting is not None:
-                    await waiting
+                await act(await state.get_state(tab.screen))
         except Exception:
             log.exception("a live screen could not be told")
             return False

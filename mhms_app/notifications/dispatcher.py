@@ -191,7 +191,7 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
 
         def heard(fact: object) -> None:
-            if isinstance(fact, OutboxChanged):
+            if isinstance(fact, OutboxChanged) and len(self._under_way) < self._lanes:  # a lane that ends looks again
                 with suppress(RuntimeError):  # the loop has just closed
                     loop.call_soon_threadsafe(self._wake.set)
 

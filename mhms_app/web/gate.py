@@ -167,9 +167,10 @@ def _show(state: Any, refusal: ClinicError) -> None:
 
 def _address(state: Any) -> str:
     """The path and query that the browser shows: what the visit asked for, and what the page made of it since."""
+    if since := getattr(state, "address", "") if state.is_hydrated else "":
+        return str(since)
     url = state.router.url
-    since = getattr(state, "address", "") if state.is_hydrated else ""
-    return since or url.path + (f"?{url.query}" if url.query else "")
+    return url.path + (f"?{url.query}" if url.query else "")
 
 
 class Bucket:

@@ -64,7 +64,7 @@ def test_a_taken_slot_is_struck_through_and_then_gone(profile: Profile) -> None:
     hear(profile, TEN)
     assert times(profile) == [("09:00", False), ("10:00", True), ("14:00", False)]
     assert (profile.days[1].count, profile.problem) == ("2", "")
-    profile._forget_gone()
+    asyncio.run(profile._settle())
     assert times(profile) == [("09:00", False), ("14:00", False)]
 
 

@@ -67,6 +67,7 @@ class Overview(Screen):
     last_week: str = ""
 
     _read_at: float = 0.0
+    _behind: bool = False  # something changed since
 
     @handler(Role.ADMIN)
     async def load(self) -> None:
@@ -79,12 +80,18 @@ class Overview(Screen):
 
     async def _on_slots_changed(self, change: SlotsChanged) -> None:
         """Read again, at most every two seconds however much is booked."""
-        if time.monotonic() - self._read_at >= _REST_SECONDS:
-            self._read_at = time.monotonic()
-            self._take(await bridge.read(self, lists.overview))
+        self._behind = time.monotonic() - self._read_at < _REST_SECONDS
+        if not self._behind:
+            await self._read_again()
 
-    def _forget_gone(self) -> None:
-        """Nothing is struck through on this page."""
+    async def _settle(self) -> None:
+        """Catch up with the last changes of a burst."""
+        if self._behind:
+            await self._read_again()
+
+    async def _read_again(self) -> None:
+        self._behind, self._read_at = False, time.monotonic()
+        self._take(await bridge.read(self, lists.overview))
 
     def _take(self, facts: Facts) -> None:
         now = bridge.now()

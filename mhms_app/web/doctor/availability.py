@@ -309,7 +309,7 @@ class Availability(Screen):
             if lost := before - len(self.picked_ids):
                 self.tell(f"{words.count(lost, 'chosen slot')} can no longer be withdrawn.", tone="warn")
 
-    def _forget_gone(self) -> None:
+    async def _settle(self) -> None:
         """Nothing lingers here."""
 
 

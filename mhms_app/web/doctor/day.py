@@ -143,7 +143,7 @@ class Day(Screen):
         with suppress(ClinicError):
             await self._show()
 
-    def _forget_gone(self) -> None:
+    async def _settle(self) -> None:
         """Nothing lingers here."""
 
 

@@ -142,7 +142,7 @@ class Profile(Screen):
     _gone: frozenset[int] = frozenset()  # of these slots, those that are shown as taken for a moment
     _slot: SlotRow | None = None  # the chosen one
     _key: str = ""  # made when a slot is chosen: the same booking sent twice is one booking
-    _booked: int = 0  # the slot that was booked on this page: no news to who booked it
+    _booked: int = 0  # the slot that was booked on this page
 
     @handler()
     async def load(self) -> None:
@@ -153,7 +153,7 @@ class Profile(Screen):
             self._slot = None
             self._remember("")
         self._doctor_id = doctor_id
-        self.sheet, self.problem, self.offers, self._booked = False, "", [], 0
+        self.problem, self.offers = "", []
         hub.watch(self, doctor_id)  # before the week is read, so that no change falls between the two
         try:
             found = await self._read(day_of(url.query_parameters.get("week", "")), slot_id)
@@ -161,10 +161,9 @@ class Profile(Screen):
             self.doctor = Doctor()
             return
         self._show(found)
-        if slot_id:
-            self._choose(found.asked)
-        else:
-            self._slot, self.chosen = None, Choice()
+        asked = found.asked if slot_id != self._booked else None  # who comes back has booked it
+        self.sheet = asked is not None
+        self._choose(asked)
 
     @handler()
     async def turn(self, weeks: Annotated[int, Field(ge=-1, le=1)]) -> None:
@@ -236,6 +235,7 @@ class Profile(Screen):
             self._show(await self._read(self._monday))
             self._refuse(refusal.sentence, slot, offer=not isinstance(refusal, TooManyAppointments))
             return None
+        hub.leave(self)
         self._booked = slot.id
         self._remember("")
         return rx.redirect(routes.booked(booked.reference))
@@ -317,15 +317,17 @@ class Profile(Screen):
         if change.doctor_id != self._doctor_id:
             return
         self.news = self.news or change.came
-        gone = frozenset(change.gone) - {self._booked}
+        gone = frozenset(change.gone)
         if here := gone & {slot.id for slot in self._free}:
             self._gone |= here
             self._draw()
         if self._slot and self._slot.id in gone:
             self._refuse(f"{words.clock(self._slot.starts_at)} has just been taken.", self._slot)
 
-    def _forget_gone(self) -> None:
+    async def _settle(self) -> None:
         """Remove what was struck through."""
+        if not self._gone:
+            return
         self._free = tuple(slot for slot in self._free if slot.id not in self._gone)
         self._gone, self.empty = frozenset(), not self._free
         self._draw()
