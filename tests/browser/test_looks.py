@@ -60,7 +60,7 @@ def test_pages_for_everybody_are_accessible_and_fit(app: RunningApp, visitor: Ar
     is_accessible_and_fits(person)
     if on_phone:
         person.button("Choose another time").click()
-        person.slot("").first.click()
+        person.slot(r"\d\d:\d\d").first.click()
         is_accessible_and_fits(person)
     person.open("/signup")
     person.signs_up(name="X", email="x@x", password="short")
@@ -206,7 +206,7 @@ def keyboard(visitor: Arrive) -> Iterator[Visitor]:
 
 def focus_is_visible(person: Visitor) -> str:
     """The name of what has the focus, which can be seen."""
-    name, is_visible = person.page.evaluate(
+    name, markup, is_visible = person.page.evaluate(
         """() => {
         const one = document.activeElement;
         const label = one.labels?.[0];
@@ -215,10 +215,11 @@ def focus_is_visible(person: Visitor) -> str:
             return style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0;
         });
         const words = one.getAttribute('aria-label') || label?.textContent || one.textContent || '';
-        return [words.trim(), one === document.body || shown];
+        const isPage = one === document.body || one.id === 'content';  // has the focus after a change of page
+        return [words.trim(), one.outerHTML.slice(0, 200), isPage || shown];
     }"""
     )
-    assert is_visible, f"the focus on “{name}” cannot be seen"
+    assert is_visible, f"the focus on “{name}” cannot be seen: {markup}"
     return str(name)
 
 

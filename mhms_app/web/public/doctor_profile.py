@@ -142,7 +142,7 @@ class Profile(Screen):
     _gone: frozenset[int] = frozenset()  # of these slots, those that are shown as taken for a moment
     _slot: SlotRow | None = None  # the chosen one
     _key: str = ""  # made when a slot is chosen: the same booking sent twice is one booking
-    _booked: int = 0  # the slot that was booked on this page
+    _booked: int = 0  # the slot that was booked on this page: no news to who booked it
 
     @handler()
     async def load(self) -> None:
@@ -317,7 +317,7 @@ class Profile(Screen):
         if change.doctor_id != self._doctor_id:
             return
         self.news = self.news or change.came
-        gone = frozenset(change.gone)
+        gone = frozenset(change.gone) - {self._booked}
         if here := gone & {slot.id for slot in self._free}:
             self._gone |= here
             self._draw()
