@@ -6,7 +6,7 @@ A new kind is one class here, named in ``Message``, and two templates named afte
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -68,6 +68,7 @@ def _in_utc(value: datetime) -> datetime:
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=200), BeforeValidator(_one_line)]
 LineOrEmpty = Annotated[str, StringConstraints(max_length=200), BeforeValidator(_one_line)]
+Initials = Annotated[str, StringConstraints(min_length=1, max_length=8), BeforeValidator(_one_line)]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_known_zone)]
 Password = Annotated[SecretStr, Field(min_length=1, max_length=128), AfterValidator(_printable)]
@@ -100,25 +101,35 @@ class Clinic(Strict):
     url: HttpUrl
 
 
-class Appointment(Strict):
-    """One appointment as its patient sees it; instants are aware UTC, shown in ``time_zone``."""
+class Span(Strict):
+    """From when until when; instants are aware UTC, shown in ``time_zone``."""
 
-    reference: Line
-    uid: Line
-    sequence: Annotated[int, Field(ge=0, le=2**31 - 1)]
     starts_at: Instant
     ends_at: Instant
     time_zone: TimeZone
-    doctor: Line
-    department: Line
-    location: LineOrEmpty
-    action_url: HttpUrl
 
     @model_validator(mode="after")
     def _ends_after_start(self) -> Self:
         if self.ends_at <= self.starts_at:
             raise PydanticCustomError("ends_before_start", "ends_at must be after starts_at")
         return self
+
+
+class Visit(Span):
+    """A time with a doctor."""
+
+    doctor: Line
+    department: Line
+    location: LineOrEmpty
+    action_url: HttpUrl
+
+
+class Appointment(Visit):
+    """One appointment as its patient sees it; ``sequence`` rises with every change (RFC 5546, section 2.1.4)."""
+
+    reference: Line
+    uid: Line
+    sequence: Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class Envelope(Strict):
@@ -159,6 +170,73 @@ class BookingConfirmation(CalendarMessage):
     kind: Literal["BOOKING_CONFIRMATION"]
 
 
+class BookingCancelled(CalendarMessage):
+    """An appointment will not take place."""
+
+    class Data(Appointment):
+        """``why`` is said by whoever cancelled, if anything; ``action_url`` leads to booking again."""
+
+        cancelled_by: Literal["patient", "clinic"]
+        why: LineOrEmpty
+
+    method = "CANCEL"
+
+    kind: Literal["BOOKING_CANCELLED"]
+    data: Data
+
+
+class BookingMoved(CalendarMessage):
+    """An appointment takes place at another time, perhaps with another doctor."""
+
+    class Data(Appointment):
+        """``old`` is the time that no longer holds."""
+
+        old: Span
+
+    method = "REQUEST"
+
+    kind: Literal["BOOKING_MOVED"]
+    data: Data
+
+
+class AppointmentReminder(Envelope):
+    """An appointment is near."""
+
+    kind: Literal["APPOINTMENT_REMINDER"]
+    data: Appointment
+
+
+class WaitlistOffer(Envelope):
+    """A time became free and is kept for somebody who waits."""
+
+    class Data(Visit):
+        """``action_url`` leads to taking the offer, until ``kept_until``."""
+
+        kept_until: Instant
+
+    kind: Literal["WAITLIST_OFFER"]
+    data: Data
+
+
+class DoctorDaySummary(Envelope):
+    """Who comes on one day, for their doctor: times and initials, nothing clinical."""
+
+    class Data(Strict):
+        """``action_url`` leads to the day."""
+
+        day: date
+        appointments: Annotated[list["DoctorDaySummary.Patient"], Field(max_length=300)]
+        action_url: HttpUrl
+
+    class Patient(Span):
+        """One patient of the day."""
+
+        initials: Initials
+
+    kind: Literal["DOCTOR_DAY_SUMMARY"]
+    data: Data
+
+
 class AccountPassword(Envelope):
     """The clinic set a temporary password."""
 
@@ -172,7 +250,16 @@ class AccountPassword(Envelope):
     data: Data
 
 
-Message = SignupWelcome | BookingConfirmation | AccountPassword
+Message = (
+    SignupWelcome
+    | AccountPassword
+    | BookingConfirmation
+    | BookingMoved
+    | BookingCancelled
+    | AppointmentReminder
+    | WaitlistOffer
+    | DoctorDaySummary
+)
 
 _message: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="kind")])
 

@@ -1,7 +1,8 @@
 """Turn a checked message into the e-mail that leaves the clinic."""
 
 import hashlib
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -12,7 +13,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from .invite import invitation
-from .messages import Appointment, CalendarMessage, Message
+from .messages import CalendarMessage, Message, Span
 
 _FORMS = ("txt", "html")
 
@@ -56,30 +57,51 @@ def _attach(mail: EmailMessage, ics: bytes, method: str) -> None:
     mail.add_attachment(ics, maintype="application", subtype="ics", filename="appointment.ics")
 
 
-def span(appointment: Appointment) -> str:
+def span(time: Span) -> str:
     """Say when in the clinic's time: ``Thu 26 Nov, 10:00 – 10:20``."""
-    start, end = _local(appointment)
-    last = f"{end:%H:%M}" if end.date() == start.date() else f"{end:%a} {end.day} {end:%b, %H:%M}"
-    return f"{start:%a} {start.day} {start:%b, %H:%M} – {last}"
+    return f"{short_date(_local(time)[0])}, {hours(time)}"
 
 
-def zone_name(appointment: Appointment) -> str:
+def hours(time: Span) -> str:
+    """Say when on a day that is known: ``10:00 – 10:20``."""
+    start, end = _local(time)
+    last = f"{end:%H:%M}" if end.date() == start.date() else f"{short_date(end)}, {end:%H:%M}"
+    return f"{start:%H:%M} – {last}"
+
+
+def zone_name(time: Span) -> str:
     """Name the zone of ``span``: ``Berlin time, CET``."""
-    abbreviations = dict.fromkeys(t.tzname() or "" for t in _local(appointment))
+    abbreviations = dict.fromkeys(t.tzname() or "" for t in _local(time))
     names = " then ".join(name if name.isalpha() else f"UTC{name}" for name in abbreviations)
-    region, _, city = appointment.time_zone.rpartition("/")
+    region, _, city = time.time_zone.rpartition("/")
     return f"{city.replace('_', ' ')} time, {names}" if region not in ("", "Etc") else names
 
 
-def long_date(appointment: Appointment) -> str:
-    """Say the day in full: ``Thursday, 26 November 2026``."""
-    start, _ = _local(appointment)
-    return f"{start:%A}, {start.day} {start:%B %Y}"
+def moment(instant: datetime, time_zone: str) -> str:
+    """Say an instant in a zone: ``Thu 26 Nov, 18:00``."""
+    local = instant.astimezone(ZoneInfo(time_zone))
+    return f"{short_date(local)}, {local:%H:%M}"
 
 
-def _local(appointment: Appointment) -> tuple[datetime, datetime]:
-    zone = ZoneInfo(appointment.time_zone)
-    return appointment.starts_at.astimezone(zone), appointment.ends_at.astimezone(zone)
+def short_date(day: date) -> str:
+    """Say a day: ``Thu 26 Nov``."""
+    return f"{day:%a} {day.day} {day:%b}"
+
+
+def long_date(time: Span | date) -> str:
+    """Say a day in full: ``Thursday, 26 November 2026``."""
+    day = time if isinstance(time, date) else _local(time)[0]
+    return f"{day:%A}, {day.day} {day:%B %Y}"
+
+
+def how_many(appointments: Sequence[object]) -> str:
+    """Count appointments in words: ``1 appointment``."""
+    return f"{len(appointments) or 'No'} appointment{'' if len(appointments) == 1 else 's'}"
+
+
+def _local(time: Span) -> tuple[datetime, datetime]:
+    zone = ZoneInfo(time.time_zone)
+    return time.starts_at.astimezone(zone), time.ends_at.astimezone(zone)
 
 
 _templates = Environment(
@@ -90,4 +112,12 @@ _templates = Environment(
     lstrip_blocks=True,
     keep_trailing_newline=True,
 )
-_templates.filters.update(span=span, zone_name=zone_name, long_date=long_date)
+_templates.filters.update(
+    span=span,
+    hours=hours,
+    zone_name=zone_name,
+    moment=moment,
+    short_date=short_date,
+    long_date=long_date,
+    how_many=how_many,
+)

@@ -5,15 +5,16 @@ What a kind holds is the contract with ``email_lambda/messages.py``; ``tests/con
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from sqlmodel import Session, col, func, or_, select
 
-from mhms_app import db
+from mhms_app import db, routes
 from mhms_app.actor import Actor, Role, require_role
 from mhms_app.audit import service as audit
 from mhms_app.db import Page
@@ -49,6 +50,36 @@ class Message:
     name: str = field(repr=False)
     data: dict[str, Any] = field(repr=False)
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class AppointmentFacts:
+    """What every message about an appointment says; instants are aware UTC.
+
+    Attributes:
+        email: the patient's address; ``name`` is the patient's too.
+        location: where the doctor sees people; may be empty.
+        sequence: RFC 5546 SEQUENCE, already raised by the change that the message tells of.
+    """
+
+    reference: str
+    email: str = field(repr=False)
+    name: str = field(repr=False)
+    doctor: str
+    department: str
+    location: str
+    starts_at: datetime
+    ends_at: datetime
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class DayEntry:
+    """One patient in the summary of a doctor's day; instants are aware UTC."""
+
+    starts_at: datetime
+    ends_at: datetime
+    initials: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +170,96 @@ def booking_confirmation(
     ends_at: datetime,
 ) -> Message:
     """The confirmation of one appointment, with what its calendar entry needs (RFC 5545)."""
-    data = {
-        "reference": reference,
-        "uid": calendar_uid(reference),
-        "sequence": 0,
-        "starts_at": starts_at.isoformat(),
-        "ends_at": ends_at.isoformat(),
-        "time_zone": settings().time_zone,
+    facts = AppointmentFacts(reference, email, name, doctor, department, location, starts_at, ends_at, sequence=0)
+    return Message("BOOKING_CONFIRMATION", email, name, _appointment(facts), f"booked-{reference}")
+
+
+def booking_moved(facts: AppointmentFacts, *, old_starts_at: datetime, old_ends_at: datetime) -> Message:
+    """Tell a patient the new time of an appointment; the old one is aware UTC like it."""
+    data = _appointment(facts) | {"old": _span(old_starts_at, old_ends_at)}
+    return Message("BOOKING_MOVED", facts.email, facts.name, data, f"moved-{facts.reference}-{facts.sequence}")
+
+
+def booking_cancelled(
+    facts: AppointmentFacts, *, cancelled_by: Literal["patient", "clinic"], why: str, doctor_id: int
+) -> Message:
+    """Tell a patient that an appointment will not take place.
+
+    Args:
+        why: what the clinic says about it, at most 200 characters; may be empty.
+        doctor_id: whose free times the message leads to.
+    """
+    free_times = f"{settings().base_url}{routes.doctor_profile(doctor_id)}"
+    data = _appointment(facts) | {"cancelled_by": cancelled_by, "why": why, "action_url": free_times}
+    return Message("BOOKING_CANCELLED", facts.email, facts.name, data, f"cancelled-{facts.reference}")
+
+
+def appointment_reminder(facts: AppointmentFacts, *, before: str) -> Message:
+    """Remind a patient of an appointment, once for each ``before``: how long ahead, such as ``7d``."""
+    key = f"reminder-{facts.reference}-{facts.sequence}-{before}"
+    return Message("APPOINTMENT_REMINDER", facts.email, facts.name, _appointment(facts), key)
+
+
+def waitlist_offer(
+    *,
+    offer_id: int,
+    email: str,
+    name: str,
+    doctor: str,
+    department: str,
+    location: str,
+    starts_at: datetime,
+    ends_at: datetime,
+    kept_until: datetime,
+    path: str,
+) -> Message:
+    """Offer a free time to somebody on the waiting list; instants are aware UTC.
+
+    Args:
+        path: where in this app the offer is taken, with its token: ``/offer/...``.
+    """
+    data = _span(starts_at, ends_at) | {
         "doctor": doctor,
         "department": department,
         "location": location,
-        "action_url": f"{settings().base_url}/patient",
+        "kept_until": kept_until.isoformat(),
+        "action_url": f"{settings().base_url}{path}",
     }
-    return Message("BOOKING_CONFIRMATION", email, name, data, f"booked-{reference}")
+    return Message("WAITLIST_OFFER", email, name, data, f"offer-{offer_id}")
+
+
+def doctor_day_summary(
+    *, doctor_id: int, email: str, name: str, day: date, appointments: Sequence[DayEntry]
+) -> Message:
+    """Tell a doctor who comes on a day of the clinic's time: at most 300 people, by initials, in order of time."""
+    data = {
+        "day": day.isoformat(),
+        "appointments": [
+            _span(entry.starts_at, entry.ends_at) | {"initials": entry.initials} for entry in appointments
+        ],
+        "action_url": f"{settings().base_url}{routes.doctor_day(day)}",
+    }
+    return Message("DOCTOR_DAY_SUMMARY", email, name, data, f"summary-{doctor_id}-{day}")
+
+
+def _appointment(facts: AppointmentFacts) -> dict[str, Any]:
+    return _span(facts.starts_at, facts.ends_at) | {
+        "reference": facts.reference,
+        "uid": calendar_uid(facts.reference),
+        "sequence": facts.sequence,
+        "doctor": facts.doctor,
+        "department": facts.department,
+        "location": facts.location,
+        "action_url": f"{settings().base_url}{routes.PATIENT}",
+    }
+
+
+def _span(starts_at: datetime, ends_at: datetime) -> dict[str, Any]:
+    return {
+        "starts_at": starts_at.isoformat(),
+        "ends_at": ends_at.isoformat(),
+        "time_zone": settings().time_zone,
+    }
 
 
 def list_messages(

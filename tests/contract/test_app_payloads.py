@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +31,7 @@ from mhms_app.notifications.dispatcher import dispatch_once
 from mhms_app.notifications.models import Delivery, OutboxMessage
 from mhms_app.notifications.rules import Outcome, Verdict
 from mhms_app.notifications.senders import LambdaSender
-from mhms_app.notifications.service import Message
+from mhms_app.notifications.service import AppointmentFacts, DayEntry, Message
 from mhms_app.settings import settings
 from tests.conftest import NOW
 from tests.databases import ROOT
@@ -50,6 +51,51 @@ def confirmation(**changes: str) -> Message:
     return service.booking_confirmation(**{**fields, **changes}, starts_at=NOW, ends_at=NOW + timedelta(minutes=20))
 
 
+def facts(**changes: str) -> AppointmentFacts:
+    """An appointment that was changed once."""
+    fields = {
+        "reference": "MH-4K7D2Q",
+        "email": "jo@example.com",
+        "name": "Jo Moreau",
+        "doctor": "Dr. Amira Haddad",
+        "department": "Cardiology",
+        "location": "",
+    }
+    return AppointmentFacts(**{**fields, **changes}, starts_at=NOW, ends_at=NOW + timedelta(minutes=20), sequence=1)
+
+
+def about_an_appointment(facts: AppointmentFacts, *, why: str = "") -> list[Message]:
+    """Every message that a booked appointment may lead to."""
+    before = NOW - timedelta(days=2)
+    return [
+        service.booking_moved(facts, old_starts_at=before, old_ends_at=before + timedelta(minutes=20)),
+        service.booking_cancelled(facts, cancelled_by="clinic", why=why, doctor_id=7),
+        service.appointment_reminder(facts, before="7d"),
+    ]
+
+
+def offer() -> Message:
+    return service.waitlist_offer(
+        offer_id=5,
+        email="jo@example.com",
+        name="Jo Moreau",
+        doctor="Dr. Amira Haddad",
+        department="Cardiology",
+        location="Room 12",
+        starts_at=NOW,
+        ends_at=NOW + timedelta(minutes=20),
+        kept_until=NOW - timedelta(hours=4),
+        path="/offer/token",
+    )
+
+
+def summary() -> Message:
+    people = [DayEntry(NOW, NOW + timedelta(minutes=20), "JM")]
+    return service.doctor_day_summary(
+        doctor_id=7, email="haddad@example.com", name="Dr. Amira Haddad", day=NOW.date(), appointments=people
+    )
+
+
 def write_every_kind() -> None:
     """Commit one message of every sort that the service builds."""
     with db.transaction() as session:
@@ -63,7 +109,8 @@ def write_every_kind() -> None:
                 awaiting_approval=role == "doctor",
             )
         service.account_password(session, email="jo@example.com", name="Jo", temporary_password="ab2c-de3f-gh4j")
-        service.enqueue(session, confirmation())
+        for message in (confirmation(), *about_an_appointment(facts()), offer(), summary()):
+            service.enqueue(session, message)
 
 
 def on_the_wire(message: Message) -> httpx.Request:
@@ -103,12 +150,37 @@ def test_instants_arrive_as_the_same_instants() -> None:
     assert read.data.time_zone == settings().time_zone
 
 
+def test_every_message_has_a_key_of_its_own_that_a_repeat_shares() -> None:
+    keys = [message.key for message in (*about_an_appointment(facts()), offer(), summary())]
+    assert keys == [
+        "moved-MH-4K7D2Q-1",
+        "cancelled-MH-4K7D2Q",
+        "reminder-MH-4K7D2Q-1-7d",
+        "offer-5",
+        f"summary-7-{NOW.date()}",
+    ]
+
+
+def test_a_link_leads_to_what_can_be_done_next() -> None:
+    links = [message.data["action_url"].removeprefix(settings().base_url) for message in about_an_appointment(facts())]
+    assert links == ["/patient", "/doctors/7", "/patient"]
+    assert offer().data["action_url"] == f"{settings().base_url}/offer/token"
+
+
+def test_every_change_speaks_of_the_same_calendar_entry() -> None:
+    moved, cancelled, _ = about_an_appointment(facts())
+    assert moved.data["uid"] == cancelled.data["uid"] == confirmation().data["uid"]
+    assert moved.data["sequence"] > confirmation().data["sequence"]
+
+
 @given(st.text(max_size=130), st.text(max_size=60))
 @example("=?utf-8?q?=0a?= x", "Dr. \u202eA")
 def test_every_name_that_an_account_may_have_is_read(typed: str, other: str) -> None:
     name, department = names.tidy_name(typed), names.tidy_name(other)
     assume(not names.name_problem(name) and not names.name_problem(department))
     messages.parse(on_the_wire(confirmation(name=name, doctor=name, department=department)).content)
+    for message in about_an_appointment(facts(name=name, doctor=name, department=department), why=department):
+        messages.parse(on_the_wire(message).content)
 
 
 @given(st.emails())
@@ -141,18 +213,22 @@ def mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_a_real_lambda_sends_every_kind_once(database: str, mail: Path) -> None:
     write_every_kind()
-    assert dispatch_once() == 4
+    kinds = len(rows())
+    assert dispatch_once() == kinds
     assert set(states().values()) == {Delivery.SENT}
     written = [email.message_from_bytes(file.read_bytes(), policy=email.policy.default) for file in mail.glob("*.eml")]
-    recipients = sorted(str(letter["To"].addresses[0].addr_spec) for letter in written)
-    assert recipients == ["doctor@example.com", "jo@example.com", "jo@xn--klinik-sd-x9a.example", "patient@example.com"]
+    recipients = Counter(str(letter["To"].addresses[0].addr_spec) for letter in written)
+    assert recipients == {
+        **{"doctor@example.com": 1, "patient@example.com": 1, "haddad@example.com": 1},
+        **{"jo@example.com": 5, "jo@xn--klinik-sd-x9a.example": 1},
+    }
 
     with db.transaction() as session:  # as after a crash between sending and writing it down
         unmarked = {"state": Delivery.SENDING.value, "next_attempt_at": db.clock.now()}
         session.execute(update(OutboxMessage).where(OutboxMessage.kind != "ACCOUNT_PASSWORD").values(unmarked))
-    assert dispatch_once() == 3
+    assert dispatch_once() == kinds - 1
     assert set(states().values()) == {Delivery.SENT}
-    assert len(list(mail.glob("*.eml"))) == 4
+    assert len(list(mail.glob("*.eml"))) == kinds
 
 
 def test_a_real_lambda_refuses_for_good_what_breaks_the_contract(database: str, mail: Path) -> None:

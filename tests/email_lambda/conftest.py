@@ -18,19 +18,31 @@ from email_lambda.store import SqliteStore
 SECRET = b"a secret of at least thirty-two bytes"
 NOW = 1_795_000_000
 
+SPAN = {
+    "starts_at": "2026-11-26T09:00:00+00:00",
+    "ends_at": "2026-11-26T09:20:00+00:00",
+    "time_zone": "Europe/Berlin",
+}
+VISIT = SPAN | {
+    "doctor": "Dr. A. Haddad",
+    "department": "Cardiology",
+    "location": "Building B, 2nd floor",
+    "action_url": "https://linden.example/appointments/17",
+}
+APPOINTMENT = VISIT | {"reference": "MH-4K7D2Q", "uid": "appointment-17@linden.example", "sequence": 0}
+OLD = SPAN | {"starts_at": "2026-11-24T08:00:00+00:00", "ends_at": "2026-11-24T08:20:00+00:00"}
+
 DATA: dict[str, dict[str, Any]] = {
     "SIGNUP_WELCOME": {"role": "patient", "awaiting_approval": False, "action_url": "https://linden.example/book"},
-    "BOOKING_CONFIRMATION": {
-        "reference": "MH-4K7D2Q",
-        "uid": "appointment-17@linden.example",
-        "sequence": 0,
-        "starts_at": "2026-11-26T09:00:00+00:00",
-        "ends_at": "2026-11-26T09:20:00+00:00",
-        "time_zone": "Europe/Berlin",
-        "doctor": "Dr. A. Haddad",
-        "department": "Cardiology",
-        "location": "Building B, 2nd floor",
-        "action_url": "https://linden.example/appointments/17",
+    "BOOKING_CONFIRMATION": APPOINTMENT,
+    "BOOKING_MOVED": APPOINTMENT | {"sequence": 1, "old": OLD},
+    "BOOKING_CANCELLED": APPOINTMENT | {"sequence": 2, "cancelled_by": "clinic", "why": "Dr. Haddad is ill."},
+    "APPOINTMENT_REMINDER": APPOINTMENT,
+    "WAITLIST_OFFER": VISIT | {"kept_until": "2026-11-25T17:00:00+00:00"},
+    "DOCTOR_DAY_SUMMARY": {
+        "day": "2026-11-26",
+        "appointments": [SPAN | {"initials": "JM"}, SPAN | {"ends_at": "2026-11-26T09:40:00Z", "initials": "ZÖ"}],
+        "action_url": "https://linden.example/doctor?day=2026-11-26",
     },
     "ACCOUNT_PASSWORD": {"temporary_password": "brisk-otter-42-lake", "action_url": "https://linden.example/login"},
 }

@@ -1,8 +1,11 @@
 import json
+from typing import get_args
 
 import pytest
 
-from email_lambda.messages import Invalid, parse
+from email_lambda.messages import Invalid, Message, parse
+
+KINDS = [get_args(model.model_fields["kind"].annotation)[0] for model in get_args(Message)]
 
 
 def refusal(body):
@@ -11,7 +14,7 @@ def refusal(body):
     return str(refused.value)
 
 
-@pytest.mark.parametrize("kind", ["SIGNUP_WELCOME", "BOOKING_CONFIRMATION", "ACCOUNT_PASSWORD"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_of_the_contract_is_accepted(message, kind):
     assert message(kind).kind == kind
 
@@ -74,6 +77,26 @@ def test_a_missing_field_is_named(body):
     broken = body("ACCOUNT_PASSWORD")
     del broken["data"]["temporary_password"]
     assert refusal(broken) == "data.temporary_password: missing"
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "detail"),
+    [
+        ("BOOKING_MOVED", {"old": None}, "data.old: model_type"),
+        ("BOOKING_CANCELLED", {"cancelled_by": "Jana"}, "data.cancelled_by: literal_error"),
+        ("BOOKING_CANCELLED", {"why": "x" * 201}, "data.why: string_too_long"),
+        ("APPOINTMENT_REMINDER", {"reason": "Palpitations"}, "data.reason: extra_forbidden"),
+        ("WAITLIST_OFFER", {"kept_until": "2026-11-25T17:00:00"}, "data.kept_until: timezone_aware"),
+        ("DOCTOR_DAY_SUMMARY", {"day": "2026-02-30"}, "data.day: date_parsing"),
+        (
+            "DOCTOR_DAY_SUMMARY",
+            {"appointments": [{"initials": "Jana Meier"}]},
+            "data.appointments.initials: string_too_long",
+        ),
+    ],
+)
+def test_each_kind_holds_to_its_own_fields(body, kind, changes, detail):
+    assert detail in refusal(body(kind, **changes)).split("; ")
 
 
 def test_booleans_are_not_converted(body):

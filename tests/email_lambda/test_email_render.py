@@ -13,7 +13,8 @@ import email_lambda.render
 from email_lambda.messages import Invalid, Message
 from email_lambda.render import key_hash, render
 
-KINDS = ["SIGNUP_WELCOME", "BOOKING_CONFIRMATION", "ACCOUNT_PASSWORD"]
+KINDS = [get_args(model.model_fields["kind"].annotation)[0] for model in get_args(Message)]
+OF_A_VISIT = ["BOOKING_CONFIRMATION", "BOOKING_MOVED", "BOOKING_CANCELLED", "APPOINTMENT_REMINDER", "WAITLIST_OFFER"]
 HEADERS = ["Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type"]
 TEMPLATES = Path(email_lambda.render.__file__).parent / "templates"
 
@@ -45,9 +46,8 @@ class Elements(HTMLParser):
 
 
 def test_every_kind_has_its_two_templates():
-    kinds = [get_args(model.model_fields["kind"].annotation)[0].lower() for model in get_args(Message)]
     written = {path.name for path in TEMPLATES.iterdir()} - {"layout.html", "parts.html", "footer.txt"}
-    assert written == {f"{kind}.{form}" for kind in kinds for form in ("html", "txt")}
+    assert written == {f"{kind.lower()}.{form}" for kind in KINDS for form in ("html", "txt")}
 
 
 def test_a_confirmation_states_time_and_zone_in_subject_text_and_page(message):
@@ -61,9 +61,72 @@ def test_a_confirmation_states_time_and_zone_in_subject_text_and_page(message):
             assert fact in part(mail, form)
 
 
-def test_an_unknown_location_leaves_no_empty_row(message):
-    mail = sent(message(location=""))
+@pytest.mark.parametrize("kind", OF_A_VISIT)
+def test_an_unknown_location_leaves_no_empty_row(message, kind):
+    mail = sent(message(kind, location=""))
     assert "Where" not in part(mail, "plain") + part(mail, "html")
+
+
+@pytest.mark.parametrize(
+    ("kind", "subject", "facts"),
+    [
+        (
+            "BOOKING_MOVED",
+            "Moved: Thu 26 Nov, 10:00 – 10:20 (Berlin time, CET)",
+            ["Tue 24 Nov, 09:00 – 09:20", "Dr. A. Haddad", "Building B, 2nd floor", "MH-4K7D2Q"],
+        ),
+        (
+            "BOOKING_CANCELLED",
+            "Cancelled: Thu 26 Nov, 10:00 – 10:20 (Berlin time, CET)",
+            ["the clinic had to cancel", "Dr. Haddad is ill.", "Book another time", "MH-4K7D2Q"],
+        ),
+        (
+            "APPOINTMENT_REMINDER",
+            "Reminder: Thu 26 Nov, 10:00 – 10:20 (Berlin time, CET)",
+            ["Dr. A. Haddad", "Building B, 2nd floor", "cancel or move it", "MH-4K7D2Q"],
+        ),
+        (
+            "WAITLIST_OFFER",
+            "Free for you: Thu 26 Nov, 10:00 – 10:20 (Berlin time, CET)",
+            ["Dr. A. Haddad", "Cardiology", "Wed 25 Nov, 18:00", "not booked yet"],
+        ),
+    ],
+)
+def test_a_message_says_what_has_to_be_known(message, kind, subject, facts):
+    mail = sent(message(kind))
+    assert mail["Subject"] == subject
+    for form in ("plain", "html"):
+        for fact in ("Thu 26 Nov, 10:00 – 10:20", "Berlin time, CET", "https://linden.example/appointments/17", *facts):
+            assert fact in part(mail, form)
+
+
+def test_the_time_that_no_longer_holds_is_struck_through(message):
+    assert "<s>Tue 24 Nov, 09:00 – 09:20</s>" in part(sent(message("BOOKING_MOVED")), "html")
+    assert "<s>Thu 26 Nov, 10:00 – 10:20</s>" in part(sent(message("BOOKING_CANCELLED")), "html")
+
+
+def test_a_patient_who_cancelled_is_not_told_that_the_clinic_did(message):
+    mail = sent(message("BOOKING_CANCELLED", cancelled_by="patient", why=""))
+    for form in ("plain", "html"):
+        text = part(mail, form).lower()
+        assert "you cancelled this appointment" in text
+        assert "sorry" not in text
+        assert "why" not in text
+
+
+def test_a_day_is_times_and_initials_in_order(message):
+    mail = sent(message("DOCTOR_DAY_SUMMARY"))
+    assert mail["Subject"] == "Thu 26 Nov: 2 appointments"
+    assert "    10:00 – 10:20  JM\n    10:00 – 10:40  ZÖ\n" in part(mail, "plain").replace("\r\n", "\n")
+    page = part(mail, "html")
+    assert page.index("10:00 – 10:20") < page.index("JM") < page.index("10:00 – 10:40") < page.index("ZÖ")
+    assert "Thursday, 26 November 2026" in page
+
+
+def test_a_day_without_anybody_says_so(message):
+    mail = sent(message("DOCTOR_DAY_SUMMARY", appointments=[]))
+    assert mail["Subject"] == "Thu 26 Nov: No appointments"
+    assert "Times are" not in part(mail, "plain") + part(mail, "html")
 
 
 @pytest.mark.parametrize(
@@ -119,9 +182,16 @@ def test_markup_in_names_is_text(message, kind):
     assert "<script>alert(1)</script>" in page.text
 
 
-@pytest.mark.parametrize("field", ["doctor", "department", "location", "reference"])
-def test_markup_in_an_appointment_is_text(message, field):
-    page = Elements(part(sent(message(**{field: "<script>alert(1)</script>"})), "html"))
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        *(("BOOKING_CONFIRMATION", field) for field in ("doctor", "department", "location", "reference")),
+        *((kind, "doctor") for kind in OF_A_VISIT),
+        ("BOOKING_CANCELLED", "why"),
+    ],
+)
+def test_markup_in_an_appointment_is_text(message, kind, field):
+    page = Elements(part(sent(message(kind, **{field: "<script>alert(1)</script>"})), "html"))
     assert "script" not in page.tags
     assert "<script>alert(1)</script>" in page.text
 
@@ -137,7 +207,7 @@ def test_a_link_cannot_leave_its_attribute(message):
 @example(text="Jana\r\nBcc: everybody@evil.example\r\n\r\nHello", kind="ACCOUNT_PASSWORD")
 @example(text="=?utf-8?q?Jana=0D=0ABcc:_everybody@evil.example?=", kind="ACCOUNT_PASSWORD")
 def test_no_text_adds_a_header_or_a_receiver(message, text, kind):
-    names = dict.fromkeys(("doctor", "department", "location"), text) if kind == "BOOKING_CONFIRMATION" else {}
+    names = dict.fromkeys(("doctor", "department", "location"), text) if kind in OF_A_VISIT else {}
     try:
         parsed = message(kind, name=text, clinic=text, **names)
     except Invalid:
@@ -149,7 +219,7 @@ def test_no_text_adds_a_header_or_a_receiver(message, text, kind):
     assert [address.addr_spec for address in mail["From"].addresses] == ["no-reply@linden.example"]
     # The email package may fold a long name at a place where it then adds a space.
     assert mail["To"].addresses[0].display_name.replace(" ", "") == name.replace(" ", "")
-    if kind != "BOOKING_CONFIRMATION":
+    if kind in ("SIGNUP_WELCOME", "ACCOUNT_PASSWORD"):
         assert mail["Subject"].replace(" ", "").endswith(name.replace(" ", ""))
 
 

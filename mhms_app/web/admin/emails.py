@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 _KINDS = {
     "SIGNUP_WELCOME": "Welcome",
     "BOOKING_CONFIRMATION": "Booking confirmation",
+    "BOOKING_MOVED": "Appointment moved",
+    "BOOKING_CANCELLED": "Appointment cancelled",
+    "APPOINTMENT_REMINDER": "Reminder",
+    "WAITLIST_OFFER": "Waiting list offer",
+    "DOCTOR_DAY_SUMMARY": "Day summary",
     "ACCOUNT_PASSWORD": "Temporary password",
 }
 
