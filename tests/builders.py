@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from itertools import count
 from typing import TypeVar
@@ -14,7 +14,7 @@ from mhms_app.accounts import service as accounts
 from mhms_app.accounts.models import Patient, Role, User
 from mhms_app.accounts.rules import search_key
 from mhms_app.accounts.service import Actor
-from mhms_app.availability.models import Slot
+from mhms_app.availability.models import HoursException, Slot, WorkingHours
 from mhms_app.db import clock
 from mhms_app.directory.models import Department, Doctor
 
@@ -83,6 +83,27 @@ def slot(session: Session, of: Doctor, starts_at: datetime, *, minutes: int = 20
         session,
         Slot(doctor_id=key(of), starts_at=starts_at, ends_at=starts_at + timedelta(minutes=minutes), state=state),
     )
+
+
+def hours(
+    session: Session,
+    of: Doctor,
+    *,
+    weekdays: int = 0b0011111,
+    start: time = time(9),
+    end: time = time(12),
+    since: date = date(2026, 1, 1),
+) -> WorkingHours:
+    """A weekly rule of a doctor: the mornings from Monday to Friday in slots of 30 minutes, unless said otherwise."""
+    return added(
+        session,
+        WorkingHours(doctor_id=key(of), weekdays=weekdays, start=start, end=end, slot_minutes=30, valid_from=since),
+    )
+
+
+def day_off(session: Session, of: Doctor, day: date) -> HoursException:
+    """A day on which a doctor does not work."""
+    return added(session, HoursException(doctor_id=key(of), day=day, kind="off"))
 
 
 def actor(session: Session, person: User | Patient | Doctor) -> Actor:

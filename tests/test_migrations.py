@@ -44,6 +44,8 @@ def fill(starts_at: datetime) -> None:
         doctor, patient = builders.doctor(session), builders.patient(session)
         slot = builders.slot(session, doctor, starts_at, state="booked")
         builders.actor(session, patient)
+        builders.hours(session, doctor)
+        builders.day_off(session, doctor, starts_at.date())
         builders.added(session, appointment(slot, doctor, patient))
         audit.record(session, actor_id=None, action="test.fill")
         notifications.account_password(session, email="jo@example.com", name="Jo", temporary_password="abcd")

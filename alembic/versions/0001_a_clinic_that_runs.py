@@ -93,6 +93,8 @@ def upgrade() -> None:
         sa.Column("description", sa.String(length=300), nullable=False),
         sa.Column("location", sa.String(length=120), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("horizon_weeks", sa.Integer(), nullable=False),
+        sa.CheckConstraint("horizon_weeks BETWEEN 1 AND 52", name=op.f("ck_department_horizon_within_a_year")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_department")),
         sa.UniqueConstraint("name_key", name=op.f("uq_department_name_key")),
     )
@@ -204,6 +206,7 @@ def upgrade() -> None:
         sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("from_hours", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.CheckConstraint("state IN ('open', 'held', 'booked', 'withdrawn')", name=op.f("ck_slot_state_known")),
         sa.CheckConstraint("ends_at > starts_at", name=op.f("ck_slot_ends_after_start")),
         sa.ForeignKeyConstraint(["doctor_id"], ["doctor.id"], name=op.f("fk_slot_doctor_id_doctor")),
@@ -235,6 +238,55 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'withdrawn'"),
         sqlite_where=sa.text("state = 'withdrawn'"),
     )
+    op.create_table(
+        "working_hours",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("doctor_id", sa.Integer(), nullable=False),
+        sa.Column("weekdays", sa.Integer(), nullable=False),
+        sa.Column("start", sa.Time(), nullable=False),
+        sa.Column("end", sa.Time(), nullable=False),
+        sa.Column("slot_minutes", sa.Integer(), nullable=False),
+        sa.Column("pause_minutes", sa.Integer(), nullable=False),
+        sa.Column("break_start", sa.Time(), nullable=True),
+        sa.Column("break_end", sa.Time(), nullable=True),
+        sa.Column("valid_from", sa.Date(), nullable=False),
+        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.CheckConstraint("weekdays BETWEEN 1 AND 127", name=op.f("ck_working_hours_some_weekday")),
+        sa.CheckConstraint('"end" > start', name=op.f("ck_working_hours_end_after_start")),
+        sa.CheckConstraint("slot_minutes BETWEEN 5 AND 480", name=op.f("ck_working_hours_slot_length")),
+        sa.CheckConstraint("pause_minutes BETWEEN 0 AND 240", name=op.f("ck_working_hours_pause_length")),
+        sa.CheckConstraint(
+            "(break_start IS NULL AND break_end IS NULL) OR (break_start IS NOT NULL AND break_end > break_start)",
+            name=op.f("ck_working_hours_break_whole"),
+        ),
+        sa.CheckConstraint("valid_until >= valid_from", name=op.f("ck_working_hours_valid_until_after_from")),
+        sa.ForeignKeyConstraint(["doctor_id"], ["doctor.id"], name=op.f("fk_working_hours_doctor_id_doctor")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_working_hours")),
+    )
+    op.create_index("ix_working_hours_doctor", "working_hours", ["doctor_id"], unique=False)
+    op.create_table(
+        "hours_exception",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("doctor_id", sa.Integer(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("kind", sa.String(length=5), nullable=False),
+        sa.Column("start", sa.Time(), nullable=True),
+        sa.Column("end", sa.Time(), nullable=True),
+        sa.Column("slot_minutes", sa.Integer(), nullable=True),
+        sa.CheckConstraint("kind IN ('off', 'extra')", name=op.f("ck_hours_exception_kind_known")),
+        sa.CheckConstraint(
+            """(start IS NULL AND "end" IS NULL) OR (start IS NOT NULL AND "end" > start)""",
+            name=op.f("ck_hours_exception_hours_whole"),
+        ),
+        sa.CheckConstraint(
+            "(kind = 'off' AND slot_minutes IS NULL)"
+            " OR (kind = 'extra' AND start IS NOT NULL AND slot_minutes BETWEEN 5 AND 480)",
+            name=op.f("ck_hours_exception_kind_complete"),
+        ),
+        sa.ForeignKeyConstraint(["doctor_id"], ["doctor.id"], name=op.f("fk_hours_exception_doctor_id_doctor")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_hours_exception")),
+    )
+    op.create_index("ix_hours_exception_doctor_day", "hours_exception", ["doctor_id", "day"], unique=False)
     op.create_table(
         "appointment",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -303,6 +355,10 @@ def downgrade() -> None:
     op.drop_index("ix_appointment_department_time", table_name="appointment")
     op.drop_index("ix_appointment_created", table_name="appointment")
     op.drop_table("appointment")
+    op.drop_index("ix_hours_exception_doctor_day", table_name="hours_exception")
+    op.drop_table("hours_exception")
+    op.drop_index("ix_working_hours_doctor", table_name="working_hours")
+    op.drop_table("working_hours")
     op.drop_index(
         "ix_slot_held",
         table_name="slot",

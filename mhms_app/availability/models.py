@@ -1,11 +1,11 @@
-"""Slots: the times at which a doctor can be seen."""
+"""Slots: the times at which a doctor can be seen; and the working hours that ask for them."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime, time
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy import CheckConstraint, Index, false, text
 from sqlmodel import Field, SQLModel
 
 from mhms_app.db import UTCDateTime
@@ -51,3 +51,64 @@ class Slot(SQLModel, table=True):
     starts_at: datetime = Field(sa_type=UTCDateTime)
     ends_at: datetime = Field(sa_type=UTCDateTime)
     state: str = Field(default=SlotState.OPEN.value, max_length=10)
+    from_hours: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": false()},
+        description="working hours asked for it, and may take it back; one published by hand stays",
+    )
+
+
+class WorkingHours(SQLModel, table=True):
+    """One weekly rule of a doctor, in wall-clock times of the clinic; a doctor may have several a day."""
+
+    __tablename__ = "working_hours"
+    __table_args__ = (
+        CheckConstraint("weekdays BETWEEN 1 AND 127", name="some_weekday"),
+        CheckConstraint('"end" > start', name="end_after_start"),
+        CheckConstraint("slot_minutes BETWEEN 5 AND 480", name="slot_length"),
+        CheckConstraint("pause_minutes BETWEEN 0 AND 240", name="pause_length"),
+        CheckConstraint(
+            "(break_start IS NULL AND break_end IS NULL) OR (break_start IS NOT NULL AND break_end > break_start)",
+            name="break_whole",
+        ),
+        CheckConstraint("valid_until >= valid_from", name="valid_until_after_from"),
+        Index("ix_working_hours_doctor", "doctor_id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    doctor_id: int = Field(foreign_key="doctor.id")
+    weekdays: int = Field(description="one bit a day, Monday is the lowest")
+    start: time
+    end: time
+    slot_minutes: int
+    pause_minutes: int = Field(default=0, description="between two slots")
+    break_start: time | None = None
+    break_end: time | None = None
+    valid_from: date
+    valid_until: date | None = Field(default=None, description="the last day; None means until further notice")
+
+
+class HoursException(SQLModel, table=True):
+    """One day on which the weekly rules do not say it all: off, wholly or for some hours, or extra hours."""
+
+    __tablename__ = "hours_exception"
+    __table_args__ = (
+        CheckConstraint("kind IN ('off', 'extra')", name="kind_known"),
+        CheckConstraint(
+            """(start IS NULL AND "end" IS NULL) OR (start IS NOT NULL AND "end" > start)""", name="hours_whole"
+        ),
+        CheckConstraint(
+            "(kind = 'off' AND slot_minutes IS NULL)"
+            " OR (kind = 'extra' AND start IS NOT NULL AND slot_minutes BETWEEN 5 AND 480)",
+            name="kind_complete",
+        ),
+        Index("ix_hours_exception_doctor_day", "doctor_id", "day"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    doctor_id: int = Field(foreign_key="doctor.id")
+    day: date
+    kind: str = Field(max_length=5)
+    start: time | None = Field(default=None, description="None means the whole day")
+    end: time | None = None
+    slot_minutes: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index
+from sqlalchemy import CheckConstraint, Index
 from sqlmodel import Field, SQLModel
 
 from mhms_app.db import UTCDateTime
@@ -14,6 +14,7 @@ class Department(SQLModel, table=True):
     """A department. A closed one stays for the records and is offered to nobody."""
 
     __tablename__ = "department"
+    __table_args__ = (CheckConstraint("horizon_weeks BETWEEN 1 AND 52", name="horizon_within_a_year"),)
 
     id: int | None = Field(default=None, primary_key=True)
     name: str = Field(max_length=80)
@@ -21,6 +22,7 @@ class Department(SQLModel, table=True):
     description: str = Field(default="", max_length=300)
     location: str = Field(default="", max_length=120, description="building and floor, as said to a patient")
     active: bool = True
+    horizon_weeks: int = Field(default=8, description="how far ahead working hours become slots")
 
 
 class Doctor(SQLModel, table=True):
