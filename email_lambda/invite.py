@@ -60,10 +60,12 @@ def _person(email: str, name: str, **params: str) -> vCalAddress:
 def _wall_clock(instant: datetime, zone: ZoneInfo) -> datetime:
     """Return local time, which names its zone by TZID.
 
-    In the second pass of a repeated hour it is UTC, because TZID would mean the first (RFC 5545, section 3.3.5).
+    In a repeated hour it is UTC: TZID can only mean the first pass (RFC 5545, section 3.3.5), and some readers,
+    ical.js among them, take it for the second.
     """
     local = instant.astimezone(zone)
-    return instant if local.fold else local
+    is_repeated = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+    return instant if is_repeated else local
 
 
 @lru_cache(maxsize=32)
