@@ -78,11 +78,11 @@ def doctor(
 
 
 def slot(session: Session, of: Doctor, starts_at: datetime, *, minutes: int = 20, state: str = "open") -> Slot:
-    """A slot of a doctor."""
-    return added(
-        session,
-        Slot(doctor_id=key(of), starts_at=starts_at, ends_at=starts_at + timedelta(minutes=minutes), state=state),
-    )
+    """A slot of a doctor; a held one is held by somebody, for a while."""
+    made = Slot(doctor_id=key(of), starts_at=starts_at, ends_at=starts_at + timedelta(minutes=minutes), state=state)
+    if state == "held":
+        made.held_by, made.held_until = key(patient(session, name="Hol Der")), clock.now() + timedelta(minutes=5)
+    return added(session, made)
 
 
 def hours(

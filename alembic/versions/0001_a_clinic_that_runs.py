@@ -94,6 +94,15 @@ def upgrade() -> None:
         sa.Column("location", sa.String(length=120), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("horizon_weeks", sa.Integer(), nullable=False),
+        sa.Column("notice_minutes", sa.Integer(), nullable=False),
+        sa.Column("ahead_days", sa.Integer(), nullable=False),
+        sa.Column("change_hours", sa.Integer(), nullable=False),
+        sa.Column("most_active", sa.Integer(), nullable=False),
+        sa.Column("most_missed", sa.Integer(), nullable=False),
+        sa.Column("missed_days", sa.Integer(), nullable=False),
+        sa.Column("hold_minutes", sa.Integer(), nullable=False),
+        sa.Column("reminder_hours", sa.String(length=60), nullable=False),
+        sa.Column("cancel_reasons", sa.String(length=500), nullable=False),
         sa.CheckConstraint("horizon_weeks BETWEEN 1 AND 52", name=op.f("ck_department_horizon_within_a_year")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_department")),
         sa.UniqueConstraint("name_key", name=op.f("uq_department_name_key")),
@@ -206,10 +215,17 @@ def upgrade() -> None:
         sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("held_by", sa.Integer(), nullable=True),
+        sa.Column("held_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("from_hours", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.CheckConstraint("state IN ('open', 'held', 'booked', 'withdrawn')", name=op.f("ck_slot_state_known")),
         sa.CheckConstraint("ends_at > starts_at", name=op.f("ck_slot_ends_after_start")),
+        sa.CheckConstraint(
+            "(state = 'held') = (held_by IS NOT NULL) AND (state = 'held') = (held_until IS NOT NULL)",
+            name=op.f("ck_slot_held_for_somebody"),
+        ),
         sa.ForeignKeyConstraint(["doctor_id"], ["doctor.id"], name=op.f("fk_slot_doctor_id_doctor")),
+        sa.ForeignKeyConstraint(["held_by"], ["patient.id"], name=op.f("fk_slot_held_by_patient")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_slot")),
     )
     op.create_index("ix_slot_doctor_time", "slot", ["doctor_id", "starts_at"], unique=False)
@@ -222,6 +238,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'open'"),
     )
     op.create_index("ix_slot_time", "slot", ["starts_at", "id", "state"], unique=False)
+    op.create_index(
+        "uq_slot_held_by",
+        "slot",
+        ["held_by"],
+        unique=True,
+        postgresql_where=sa.text("state = 'held'"),
+        sqlite_where=sa.text("state = 'held'"),
+    )
     op.create_index(
         "ix_slot_held",
         "slot",
@@ -336,12 +360,34 @@ def upgrade() -> None:
         postgresql_where=sa.text("status <> 'cancelled'"),
         sqlite_where=sa.text("status <> 'cancelled'"),
     )
+    op.create_table(
+        "appointment_move",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("appointment_id", sa.Integer(), nullable=False),
+        sa.Column("moved_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("moved_by", sa.Integer(), nullable=False),
+        sa.Column("slot_id", sa.Integer(), nullable=False),
+        sa.Column("doctor_id", sa.Integer(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["appointment_id"], ["appointment.id"], name=op.f("fk_appointment_move_appointment_id_appointment")
+        ),
+        sa.ForeignKeyConstraint(["doctor_id"], ["doctor.id"], name=op.f("fk_appointment_move_doctor_id_doctor")),
+        sa.ForeignKeyConstraint(
+            ["moved_by"], ["user_account.id"], name=op.f("fk_appointment_move_moved_by_user_account")
+        ),
+        sa.ForeignKeyConstraint(["slot_id"], ["slot.id"], name=op.f("fk_appointment_move_slot_id_slot")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_appointment_move")),
+    )
+    op.create_index("ix_appointment_move_appointment", "appointment_move", ["appointment_id", "id"], unique=False)
 
     _refuse_what_the_columns_cannot(op.get_bind().dialect.name)
 
 
 def downgrade() -> None:
     """Undo; dropping a table drops its triggers and constraints."""
+    op.drop_table("appointment_move")
     op.drop_index(
         "uq_appointment_slot_active",
         table_name="appointment",
@@ -370,6 +416,12 @@ def downgrade() -> None:
         table_name="slot",
         postgresql_where=sa.text("state = 'withdrawn'"),
         sqlite_where=sa.text("state = 'withdrawn'"),
+    )
+    op.drop_index(
+        "uq_slot_held_by",
+        table_name="slot",
+        postgresql_where=sa.text("state = 'held'"),
+        sqlite_where=sa.text("state = 'held'"),
     )
     op.drop_index("ix_slot_time", table_name="slot")
     op.drop_index(

@@ -24,13 +24,25 @@ class Slot(SQLModel, table=True):
     """One bookable time of one doctor.
 
     Slots of a doctor that are not withdrawn never overlap: the migration adds the exclusion constraint
-    ``slot_no_overlap`` (PostgreSQL) or triggers of the same name (SQLite).
+    ``slot_no_overlap`` (PostgreSQL) or triggers of the same name (SQLite). A held slot is kept for one
+    patient, and no patient has two.
     """
 
     __tablename__ = "slot"
     __table_args__ = (
         CheckConstraint("state IN ('open', 'held', 'booked', 'withdrawn')", name="state_known"),
         CheckConstraint("ends_at > starts_at", name="ends_after_start"),
+        CheckConstraint(
+            "(state = 'held') = (held_by IS NOT NULL) AND (state = 'held') = (held_until IS NOT NULL)",
+            name="held_for_somebody",
+        ),
+        Index(
+            "uq_slot_held_by",
+            "held_by",
+            unique=True,
+            postgresql_where=text("state = 'held'"),
+            sqlite_where=text("state = 'held'"),
+        ),
         Index("ix_slot_doctor_time", "doctor_id", "starts_at"),
         Index(
             "ix_slot_open",
@@ -51,6 +63,8 @@ class Slot(SQLModel, table=True):
     starts_at: datetime = Field(sa_type=UTCDateTime)
     ends_at: datetime = Field(sa_type=UTCDateTime)
     state: str = Field(default=SlotState.OPEN.value, max_length=10)
+    held_by: int | None = Field(default=None, foreign_key="patient.id", description="who fills in the form for it")
+    held_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
     from_hours: bool = Field(
         default=False,
         sa_column_kwargs={"server_default": false()},

@@ -64,3 +64,19 @@ class Appointment(SQLModel, table=True):
     cancelled_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     cancelled_by: int | None = Field(default=None, foreign_key="user_account.id")
     cancel_reason: str = Field(default="", max_length=200)
+
+
+class AppointmentMove(SQLModel, table=True):
+    """From where an appointment was moved. Where it went says the next row, or the appointment."""
+
+    __tablename__ = "appointment_move"
+    __table_args__ = (Index("ix_appointment_move_appointment", "appointment_id", "id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    appointment_id: int = Field(foreign_key="appointment.id")
+    moved_at: datetime = Field(sa_type=UTCDateTime)
+    moved_by: int = Field(foreign_key="user_account.id")
+    slot_id: int = Field(foreign_key="slot.id")
+    doctor_id: int = Field(foreign_key="doctor.id")
+    starts_at: datetime = Field(sa_type=UTCDateTime)
+    ends_at: datetime = Field(sa_type=UTCDateTime)

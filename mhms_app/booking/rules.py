@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import chain
 
 from mhms_app.errors import ClinicError, Invalid
 
 REASON_LENGTH = 500
+WHY_LENGTH = 200
+EARLIEST_CHECK_IN = timedelta(hours=12)
+LATE_AFTER = timedelta(minutes=5)
 _REFERENCE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # nothing that is misheard or misread
 
 
@@ -47,36 +51,105 @@ class PatientBusy(NotBookable):
     sentence = "You already have an appointment at that time."
 
 
+class SlotHeld(NotBookable):
+    """Another patient is filling in the form for it."""
+
+    sentence = "Somebody else is booking this time just now. It is free again if they do not confirm."
+
+
+class TooLate(NotBookable):
+    """The time is nearer than the department's notice."""
+
+
+class TooEarly(NotBookable):
+    """The time is further ahead than the department lets patients book."""
+
+
 class TooManyAppointments(NotBookable):
     """The patient has as many upcoming appointments as the policy allows."""
 
 
+class BookingPaused(NotBookable):
+    """The patient did not come to as many appointments as the policy allows."""
+
+
+class NotChangeable(ClinicError):
+    """This appointment can no longer be changed in this way; its children say why."""
+
+
+class AlreadyCancelled(NotChangeable):
+    """It was cancelled before."""
+
+    sentence = "This appointment is cancelled already."
+
+
+class AlreadyBegun(NotChangeable):
+    """Its time has come, or the patient is there."""
+
+    sentence = "This appointment has begun or is over, so it can no longer be changed."
+
+
+class WindowClosed(NotChangeable):
+    """It is too near for the patient to change it online."""
+
+
+class IllegalMove(NotChangeable):
+    """The table of transitions has no such move."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a clinic allows its patients.
+    """What a department allows its patients.
 
     Attributes:
+        notice: how long before its start a slot can last be booked.
+        ahead: how far ahead slots can be booked.
+        change_until: how long before the start patients can last cancel or move.
         most_active: upcoming appointments that a patient may have at once.
+        most_missed: with so many missed appointments within ``missed_within``, online booking pauses.
+        hold: how long a slot is kept for the patient who fills in the form.
+        reminders: how long before an appointment its patient is reminded.
+        reasons: what patients can choose from when they cancel.
     """
 
+    notice: timedelta = timedelta()
+    ahead: timedelta = timedelta(days=366)
+    change_until: timedelta = timedelta(hours=24)
     most_active: int = 10
+    most_missed: int = 3
+    missed_within: timedelta = timedelta(days=180)
+    hold: timedelta = timedelta(minutes=5)
+    reminders: tuple[timedelta, ...] = (timedelta(days=7), timedelta(days=1))
+    reasons: tuple[str, ...] = ("I am ill", "I am better", "Something came up", "I found another appointment")
 
 
 @dataclass(frozen=True, slots=True)
 class SlotView:
-    """A slot as read under its lock, with what is known of its doctor; times are aware UTC."""
+    """A slot as read under its lock, with what is known of its doctor; times are aware UTC.
+
+    Attributes:
+        held_by: the patient for whom a held slot is kept, until ``held_until``.
+    """
 
     state: str
     starts_at: datetime
     ends_at: datetime
     doctor_visible: bool
+    held_by: int | None = None
+    held_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PatientView:
-    """A patient's appointments that are still to come, as pairs of aware UTC instants."""
+    """A patient's appointments that are still to come, as pairs of aware UTC instants.
+
+    Attributes:
+        missed: appointments in this department that the patient has missed within the policy's period.
+    """
 
     active: tuple[tuple[datetime, datetime], ...] = field(default=())
+    missed: int = 0
+    id: int = 0
 
 
 def why_not_bookable(slot: SlotView, patient: PatientView, *, now: datetime, policy: Policy) -> ClinicError | None:
@@ -88,23 +161,110 @@ def why_not_bookable(slot: SlotView, patient: PatientView, *, now: datetime, pol
         now: aware UTC.
         policy: what the clinic allows.
     """
-    if slot.state == "withdrawn":
-        return SlotWithdrawn()
-    if slot.starts_at <= now:
-        return SlotPast()
-    if not slot.doctor_visible:
-        return DoctorUnavailable()
-    if slot.state != "open":
-        return SlotTaken()
-    if overlaps(patient.active, slot.starts_at, slot.ends_at):
-        return PatientBusy()
     upcoming = sum(1 for _, ends_at in patient.active if ends_at > now)
+    return next(chain(_slot_refuses(slot, patient, now, policy), _patient_refuses(patient, upcoming, policy)), None)
+
+
+def why_not_movable(slot: SlotView, patient: PatientView, *, now: datetime, policy: Policy) -> ClinicError | None:
+    """Say why a patient may not move an appointment to this slot now, or None if they may.
+
+    As ``why_not_bookable``, but no appointment is added: how many there are does not matter.
+
+    Args:
+        patient: the patient with their other active appointments.
+    """
+    return next(_slot_refuses(slot, patient, now, policy), None)
+
+
+def _slot_refuses(slot: SlotView, patient: PatientView, now: datetime, policy: Policy) -> Iterator[NotBookable]:
+    if slot.state == "withdrawn":
+        yield SlotWithdrawn()
+    if slot.starts_at <= now:
+        yield SlotPast()
+    if not slot.doctor_visible:
+        yield DoctorUnavailable()
+    if slot.state == "booked":
+        yield SlotTaken()
+    if slot.state == "held" and slot.held_by != patient.id and (slot.held_until is None or slot.held_until > now):
+        yield SlotHeld()
+    if slot.starts_at <= now + policy.notice:
+        yield TooLate(f"This department takes bookings until {in_words(policy.notice)} before. Please call us.")
+    if slot.starts_at > now + policy.ahead:
+        yield TooEarly(f"This department takes bookings at most {in_words(policy.ahead)} ahead.")
+    if overlaps(patient.active, slot.starts_at, slot.ends_at):
+        yield PatientBusy()
+
+
+def _patient_refuses(patient: PatientView, upcoming: int, policy: Policy) -> Iterator[NotBookable]:
     if upcoming >= policy.most_active:
-        return TooManyAppointments(
+        yield TooManyAppointments(
             f"You have {upcoming} upcoming appointments, which is the most that can be booked online. "
             "Please call us for another."
         )
+    if patient.missed >= policy.most_missed:
+        yield BookingPaused(
+            f"You missed {patient.missed} appointments here within {in_words(policy.missed_within)}, "
+            "so online booking is paused for you. Please call us."
+        )
+
+
+def why_not_changeable(
+    status: str, starts_at: datetime, *, now: datetime, policy: Policy, by_staff: bool
+) -> NotChangeable | None:
+    """Say why an appointment can no longer be cancelled or moved, or None if it can.
+
+    Args:
+        by_staff: a doctor or an administrator does it; for them the department's window stays open.
+    """
+    if status == "cancelled":
+        return AlreadyCancelled()
+    if status != "booked" or (starts_at <= now and not by_staff):
+        return AlreadyBegun()
+    if not by_staff and starts_at <= now + policy.change_until:
+        return WindowClosed(
+            f"Changes online end {in_words(policy.change_until)} before the appointment. "
+            "Please call us: somebody else may be glad of the time."
+        )
     return None
+
+
+TRANSITIONS: dict[str, frozenset[str]] = {
+    "booked": frozenset({"checked_in", "no_show", "cancelled"}),
+    "checked_in": frozenset({"completed", "booked"}),  # back: checked in by mistake
+    "no_show": frozenset({"checked_in", "booked"}),  # came after all, or marked by mistake
+    "completed": frozenset({"checked_in"}),  # completed by mistake
+    "cancelled": frozenset(),
+}
+"""Every legal move from one status of an appointment to another."""
+
+
+def why_not_movable_to(status: str, wanted: str, starts_at: datetime, *, now: datetime) -> NotChangeable | None:
+    """Say why an appointment cannot get this status now, or None if it can."""
+    if wanted not in TRANSITIONS[status]:
+        return IllegalMove(f"This appointment is {_SAID[status]}, so it cannot be marked as {_SAID[wanted]}.")
+    if wanted == "checked_in" and now < starts_at - EARLIEST_CHECK_IN:
+        return IllegalMove("Patients can be checked in from twelve hours before their appointment.")
+    if wanted == "no_show" and now <= starts_at:
+        return IllegalMove("Nobody is late before the appointment has begun.")
+    return None
+
+
+_SAID = {
+    "booked": "booked",
+    "checked_in": "checked in",
+    "completed": "completed",
+    "no_show": "missed",
+    "cancelled": "cancelled",
+}
+
+
+def in_words(span: timedelta) -> str:
+    """A policy's span as people say it: "2 hours", "7 days"."""
+    for unit, name in ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute")):
+        number, rest = divmod(span, unit)
+        if number and not rest and (unit < timedelta(days=1) or number > 1):
+            return f"{number} {name}{'s' if number > 1 else ''}"
+    return "0 minutes"
 
 
 def overlaps(times: Iterable[tuple[datetime, datetime]], starts_at: datetime, ends_at: datetime) -> bool:
@@ -112,15 +272,15 @@ def overlaps(times: Iterable[tuple[datetime, datetime]], starts_at: datetime, en
     return any(start < ends_at and starts_at < end for start, end in times)
 
 
-def tidy_reason(text: str) -> str:
+def tidy_reason(text: str, *, most: int = REASON_LENGTH) -> str:
     """Return the reason as it is stored: composed lines without control characters.
 
     Raises:
-        Invalid: it is longer than 500 characters.
+        Invalid: it is longer than ``most`` characters.
     """
     reason = "".join(c for c in text.replace("\r\n", "\n") if c == "\n" or c.isprintable()).strip()
-    if len(reason) > REASON_LENGTH:
-        raise Invalid(f"Please shorten this to {REASON_LENGTH} characters; it has {len(reason)}.", field="reason")
+    if len(reason) > most:
+        raise Invalid(f"Please shorten this to {most} characters; it has {len(reason)}.", field="reason")
     return reason
 
 

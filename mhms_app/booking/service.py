@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
@@ -23,6 +23,7 @@ from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.service import SlotsChanged
 from mhms_app.booking import rules
 from mhms_app.booking.models import Appointment, Status
+from mhms_app.booking.policies import policy_of
 from mhms_app.booking.rules import PatientBusy, PatientView, Policy, SlotTaken, SlotView
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
@@ -30,7 +31,6 @@ from mhms_app.errors import NotAllowed, NotFound
 from mhms_app.notifications import service as notifications
 from mhms_app.settings import settings
 
-POLICY = Policy()
 ACTIVE = (Status.BOOKED.value, Status.CHECKED_IN.value)
 
 
@@ -60,22 +60,17 @@ def book(session: Session, actor: Actor | None, *, slot_id: int, reason: str, ke
         Invalid: the reason is too long.
         NotFound: there is no such slot.
     """
-    patient, patient_id = _require_patient(actor)
+    patient, patient_id = require_patient(actor)
     reason = rules.tidy_reason(reason)
-    # One booking of a patient at a time. The weaker kind of lock (FOR NO KEY UPDATE) lets go on what only
-    # refers to the row, as every new appointment does: with the stronger kind the two could wait for each other.
-    _lock(session, select(col(Patient.id)).where(col(Patient.id) == patient_id).with_for_update(key_share=True))
+    lock_patient(session, patient_id)
     if earlier := _find_by_key(session, patient_id, key):
         return earlier
-    slot = _slot_under_lock(session, slot_id)
+    slot = slot_under_lock(session, slot_id)
     refusal = rules.why_not_bookable(
-        SlotView(slot.state, slot.starts_at, slot.ends_at, slot.doctor_visible),
-        PatientView(_active_times(session, patient_id)),
-        now=db.clock.now(),
-        policy=POLICY,
+        slot.view, patient_view(session, patient_id, slot), now=db.clock.now(), policy=slot.policy
     )
     if isinstance(refusal, SlotTaken):
-        raise _with_next_free(session, slot)
+        raise with_next_free(session, slot)
     if refusal:
         raise refusal
     try:
@@ -85,7 +80,8 @@ def book(session: Session, actor: Actor | None, *, slot_id: int, reason: str, ke
         raise _translate(session, error, slot) from None
 
 
-def _require_patient(actor: Actor | None) -> tuple[Actor, int]:
+def require_patient(actor: Actor | None) -> tuple[Actor, int]:
+    """The acting patient, and their key."""
     patient = require_role(actor, Role.PATIENT)
     if patient.patient_id is None:
         raise NotAllowed
@@ -93,8 +89,8 @@ def _require_patient(actor: Actor | None) -> tuple[Actor, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class _SlotFacts:
-    """A slot with what booking needs to know of its doctor."""
+class SlotFacts:
+    """A slot with what booking needs to know of its doctor and its department."""
 
     id: int
     state: str
@@ -106,6 +102,23 @@ class _SlotFacts:
     department: str
     location: str
     doctor_visible: bool
+    held_by: int | None
+    held_until: datetime | None
+    policy: Policy
+
+    @property
+    def view(self) -> SlotView:
+        """What the rules look at."""
+        return SlotView(self.state, self.starts_at, self.ends_at, self.doctor_visible, self.held_by, self.held_until)
+
+
+def lock_patient(session: Session, patient_id: int) -> None:
+    """Let one change of a patient's appointments happen at a time.
+
+    The weaker kind of lock (FOR NO KEY UPDATE) lets go on what only refers to the row, as every new appointment
+    does: with the stronger kind the two could wait for each other.
+    """
+    _lock(session, select(col(Patient.id)).where(col(Patient.id) == patient_id).with_for_update(key_share=True))
 
 
 def _lock(session: Session, statement: Select[Any]) -> None:
@@ -113,7 +126,12 @@ def _lock(session: Session, statement: Select[Any]) -> None:
     session.execute(statement)
 
 
-def _slot_under_lock(session: Session, slot_id: int) -> _SlotFacts:
+def slot_under_lock(session: Session, slot_id: int) -> SlotFacts:
+    """Lock a slot and read it.
+
+    Raises:
+        NotFound: there is no such slot.
+    """
     _lock(session, select(col(Slot.id)).where(col(Slot.id) == slot_id).with_for_update())
     found = session.execute(
         select(
@@ -127,6 +145,9 @@ def _slot_under_lock(session: Session, slot_id: int) -> _SlotFacts:
             col(Department.name),
             col(Department.location),
             directory.VISIBLE,
+            col(Slot.held_by),
+            col(Slot.held_until),
+            Department,
         )
         .join(Doctor, col(Doctor.id) == col(Slot.doctor_id))
         .join(User, col(User.id) == col(Doctor.user_id))
@@ -135,30 +156,63 @@ def _slot_under_lock(session: Session, slot_id: int) -> _SlotFacts:
     ).first()
     if found is None:
         raise NotFound
-    return _SlotFacts(*found)
+    facts: list[Any] = list(found)
+    facts.append(policy_of(facts.pop()))
+    return SlotFacts(*facts)
 
 
-def _active_times(session: Session, patient_id: int) -> tuple[tuple[datetime, datetime], ...]:
-    found = session.execute(
+def patient_view(session: Session, patient_id: int, slot: SlotFacts, *, without: int | None = None) -> PatientView:
+    """What the rules look at of a patient who wants a slot.
+
+    Args:
+        without: an appointment that does not count, because it is the one to be moved.
+    """
+    now = db.clock.now()
+    mine = col(Appointment.patient_id) == patient_id
+    active = session.execute(
         select(col(Appointment.starts_at), col(Appointment.ends_at)).where(
-            col(Appointment.patient_id) == patient_id,
+            mine,
             col(Appointment.status).in_(ACTIVE),
-            col(Appointment.ends_at) > db.clock.now(),
+            col(Appointment.ends_at) > now,
+            col(Appointment.id).is_distinct_from(without),
         )
     )
-    return tuple((starts_at, ends_at) for starts_at, ends_at in found)
+    missed = session.scalar(
+        select(func.count()).where(
+            mine,
+            col(Appointment.status) == Status.NO_SHOW.value,
+            col(Appointment.department_id) == slot.department_id,
+            col(Appointment.starts_at) > now - slot.policy.missed_within,
+        )
+    )
+    times = tuple((starts_at, ends_at) for starts_at, ends_at in active)
+    return PatientView(times, missed or 0, id=patient_id)
 
 
-def _take(session: Session, patient: Actor, patient_id: int, slot: _SlotFacts, *, reason: str, key: str) -> Booked:
-    """Swap the slot's state and write appointment, message and audit entry with it."""
+def take_slot(session: Session, slot: SlotFacts, patient_id: int) -> bool:
+    """Compare and swap: make a slot that this patient may have booked; says whether it was."""
     swapped = session.execute(
         update(Slot)
-        .where(col(Slot.id) == slot.id, col(Slot.state) == SlotState.OPEN.value)
-        .values(state=SlotState.BOOKED.value)
+        .where(col(Slot.id) == slot.id, free_for(patient_id))
+        .values(state=SlotState.BOOKED.value, held_by=None, held_until=None)
         .execution_options(synchronize_session=False)
     )
-    if swapped.rowcount != 1:  # type: ignore[attr-defined]
-        raise _with_next_free(session, slot)
+    return bool(swapped.rowcount == 1)  # type: ignore[attr-defined]
+
+
+def free_for(patient_id: int) -> ColumnElement[bool]:
+    """The slots that nobody else has: open, held for this patient, or held until a moment ago."""
+    held = and_(
+        col(Slot.state) == SlotState.HELD.value,
+        or_(col(Slot.held_by) == patient_id, col(Slot.held_until) <= db.clock.now()),
+    )
+    return or_(col(Slot.state) == SlotState.OPEN.value, held)
+
+
+def _take(session: Session, patient: Actor, patient_id: int, slot: SlotFacts, *, reason: str, key: str) -> Booked:
+    """Swap the slot's state and write appointment, message and audit entry with it."""
+    if not take_slot(session, slot, patient_id):
+        raise with_next_free(session, slot)
     appointment = Appointment(
         reference=rules.new_reference(),
         slot_id=slot.id,
@@ -198,18 +252,18 @@ def _take(session: Session, patient: Actor, patient_id: int, slot: _SlotFacts, *
     return _booked(appointment, repeated=False)
 
 
-def _translate(session: Session, error: IntegrityError, slot: _SlotFacts) -> Exception:
+def _translate(session: Session, error: IntegrityError, slot: SlotFacts) -> Exception:
     """Name what a constraint refused, in the words of the rule that it guards."""
     match db.violated(error):
         case "uq_appointment_slot_active":
-            return _with_next_free(session, slot)
+            return with_next_free(session, slot)
         case "appointment_patient_no_overlap":
             return PatientBusy()
         case _:
             return error
 
 
-def _with_next_free(session: Session, slot: _SlotFacts) -> SlotTaken:
+def with_next_free(session: Session, slot: SlotFacts) -> SlotTaken:
     """The refusal of a taken slot, with the doctor's next free time from there on."""
     taken = _clock_time(slot.starts_at)
     following = availability.next_free(session, None, doctor_id=slot.doctor_id, after=slot.starts_at)

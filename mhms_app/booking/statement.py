@@ -19,7 +19,7 @@ from mhms_app import db
 from mhms_app.accounts.service import hash_token
 from mhms_app.availability.service import SlotsChanged
 from mhms_app.booking import rules
-from mhms_app.booking.service import POLICY, Booked
+from mhms_app.booking.service import Booked
 from mhms_app.notifications import service as notifications
 from mhms_app.notifications.service import OutboxChanged
 
@@ -35,12 +35,15 @@ WITH person AS (
     FOR NO KEY UPDATE OF p SKIP LOCKED
 ), wanted AS (
     SELECT s.id AS slot_id, s.doctor_id, s.starts_at, s.ends_at,
-           d.department_id, u.full_name AS doctor, dep.name AS department, dep.location
+           d.department_id, u.full_name AS doctor, dep.name AS department, dep.location,
+           dep.most_active, dep.most_missed, dep.missed_days
     FROM slot s
     JOIN doctor d ON d.id = s.doctor_id
     JOIN user_account u ON u.id = d.user_id
     JOIN department dep ON dep.id = d.department_id
-    WHERE s.id = %(slot_id)s AND s.state = 'open' AND s.starts_at > %(now)s
+    WHERE s.id = %(slot_id)s AND s.state IN ('open', 'held')
+      AND s.starts_at > %(now)s + dep.notice_minutes * interval '1 minute'
+      AND s.starts_at <= %(now)s + dep.ahead_days * interval '24 hours'
       AND d.approved_at IS NOT NULL AND u.active AND u.role = 'doctor' AND dep.active
 ), allowed AS (
     SELECT * FROM person, wanted
@@ -54,10 +57,16 @@ WITH person AS (
     ) AND (
         SELECT count(*) FROM appointment a
         WHERE a.patient_id = person.patient_id AND a.status IN ('booked', 'checked_in') AND a.ends_at > %(now)s
-    ) < %(most_active)s
+    ) < wanted.most_active AND (
+        SELECT count(*) FROM appointment a
+        WHERE a.patient_id = person.patient_id AND a.status = 'no_show' AND a.department_id = wanted.department_id
+          AND a.starts_at > %(now)s - wanted.missed_days * interval '24 hours'
+    ) < wanted.most_missed
 ), taken AS (
-    UPDATE slot SET state = 'booked' FROM allowed
-    WHERE slot.id = allowed.slot_id AND slot.state = 'open'
+    UPDATE slot SET state = 'booked', held_by = NULL, held_until = NULL FROM allowed
+    WHERE slot.id = allowed.slot_id
+      AND (slot.state = 'open'
+           OR slot.state = 'held' AND (slot.held_by = allowed.patient_id OR slot.held_until <= %(now)s))
     RETURNING allowed.*
 ), booked AS (
     INSERT INTO appointment (reference, slot_id, patient_id, doctor_id, department_id, starts_at, ends_at, status,
@@ -108,7 +117,6 @@ def book_at_once(token: str, *, slot_id: int, reason: str, key: str) -> Booked |
         "key": key,
         "now": now,
         "reference": reference,
-        "most_active": POLICY.most_active,
         "payload": json.dumps(message.data),
         "message_key": message.key,
     }

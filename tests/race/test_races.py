@@ -89,7 +89,7 @@ def test_nobody_hoards_appointments_from_many_tabs(database: str, crowd: Crowd) 
     wanted = [attempt(people.patients[number % 4], slot_id) for number, slot_id in enumerate(people.slots)]
     answers = crowd.book(database, wanted)
     assert Counter(answer.refusal for answer in answers) == {
-        "": 4 * booking.POLICY.most_active,
+        "": 4 * rules.Policy().most_active,
         "TooManyAppointments": 20,
     }
 
