@@ -169,7 +169,7 @@ def why_not_publishable(plan: Plan, *, now: datetime, zone: ZoneInfo) -> Invalid
         now: aware UTC; the plan may begin in the past but must not be over.
     """
     # Taken one by one: what is asked later relies on what was asked before.
-    return next(chain(_wrong_hours(plan), _wrong_days(plan, now=now.astimezone(zone))), None)
+    return next(chain(wrong_hours(plan), _wrong_days(plan, now=now.astimezone(zone))), None)
 
 
 def why_not_withdrawable(state: str, starts_at: datetime, *, now: datetime) -> ClinicError | None:
@@ -178,7 +178,8 @@ def why_not_withdrawable(state: str, starts_at: datetime, *, now: datetime) -> C
     return refusals.get(state) or (SlotPast() if starts_at <= now else None)
 
 
-def _wrong_hours(plan: Plan) -> Iterator[Invalid]:
+def wrong_hours(plan: Plan) -> Iterator[Invalid]:
+    """What is wrong with the hours of a plan, one after the other; what comes later relies on what came before."""
     if not all(_is_clock_time(at) for at in (plan.start, plan.end, *(at for pair in plan.breaks for at in pair))):
         yield Invalid("Use hours and minutes, such as 09:20.", field="start")
     if plan.end <= plan.start:
