@@ -12,6 +12,7 @@ DOCTORS = "/doctors"
 DOCTOR_PROFILE = "/doctors/[doctor_id]"
 PATIENT = "/patient"
 BOOKED = "/patient/booked/[reference]"
+PATIENT_CALENDAR = "/patient/calendar"
 DOCTOR = "/doctor"
 AVAILABILITY = "/doctor/availability"
 UNUSED_SLOTS = "/doctor/unused"
@@ -30,6 +31,7 @@ POST_LOGOUT = "/session/end"
 POST_SIGNUP = "/signup/account"
 BOOKINGS_CSV = "/admin/bookings.csv"
 CALENDAR_FILE = "/patient/appointments/{reference}.ics"
+CALENDAR_FEED = "/calendar/{token}.ics"
 
 _HOME_OF_ROLE = {"patient": PATIENT, "doctor": DOCTOR, "admin": ADMIN}
 
@@ -39,9 +41,14 @@ def home_of(role: str) -> str:
     return _HOME_OF_ROLE.get(role, HOME)
 
 
-def doctor_profile(doctor_id: int, *, week: date | None = None, slot_id: int | None = None) -> str:
-    """The page of one doctor, at a week and with a slot chosen when they are given."""
-    return with_query(f"{DOCTORS}/{doctor_id}", week=week.isoformat() if week else "", slot=slot_id or "")
+def doctor_profile(doctor_id: int, *, week: date | None = None, slot_id: int | None = None, move: str = "") -> str:
+    """The page of one doctor, at a week and with a slot chosen when they are given.
+
+    Args:
+        move: the reference of an appointment for which another time is looked for.
+    """
+    shown = week.isoformat() if week else ""
+    return with_query(f"{DOCTORS}/{doctor_id}", week=shown, slot=slot_id or "", move=move)
 
 
 def doctors(*, department: str = "", q: str = "", day: str = "", page: int = 1) -> str:
@@ -73,6 +80,11 @@ def booked(reference: str) -> str:
 def calendar_file(reference: str) -> str:
     """An appointment for the patient's own calendar."""
     return CALENDAR_FILE.format(reference=reference)
+
+
+def calendar_feed(token: str) -> str:
+    """A private address under which a calendar program reads appointments."""
+    return CALENDAR_FEED.format(token=token)
 
 
 def login_then(path: str) -> str:

@@ -16,6 +16,7 @@ from mhms_app.accounts.models import Patient
 from mhms_app.audit import service as audit
 from mhms_app.availability.models import Slot
 from mhms_app.booking.models import Appointment
+from mhms_app.calendars import service as calendars
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.notifications import service as notifications
 from tests import builders
@@ -43,7 +44,7 @@ def fill(starts_at: datetime) -> None:
     with db.transaction() as session:
         doctor, patient = builders.doctor(session), builders.patient(session)
         slot = builders.slot(session, doctor, starts_at, state="booked")
-        builders.actor(session, patient)
+        calendars.create_feed(session, builders.actor(session, patient), shows="own")
         builders.hours(session, doctor)
         builders.day_off(session, doctor, starts_at.date())
         builders.added(session, appointment(slot, doctor, patient))

@@ -201,6 +201,27 @@ def upgrade() -> None:
         postgresql_where=sa.text("revoked_at IS NULL"),
     )
     op.create_table(
+        "calendar_feed",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("shows", sa.String(length=10), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("shows IN ('own', 'busy', 'initials')", name=op.f("ck_calendar_feed_shows_known")),
+        sa.ForeignKeyConstraint(["user_id"], ["user_account.id"], name=op.f("fk_calendar_feed_user_id_user_account")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_calendar_feed")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_calendar_feed_token_hash")),
+    )
+    op.create_index(
+        "ix_calendar_feed_user",
+        "calendar_feed",
+        ["user_id"],
+        unique=False,
+        postgresql_where=sa.text("revoked_at IS NULL"),
+        sqlite_where=sa.text("revoked_at IS NULL"),
+    )
+    op.create_table(
         "patient",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("user_id", sa.Integer(), nullable=False),
@@ -433,6 +454,13 @@ def downgrade() -> None:
     op.drop_index("ix_slot_doctor_time", table_name="slot")
     op.drop_table("slot")
     op.drop_table("patient")
+    op.drop_index(
+        "ix_calendar_feed_user",
+        table_name="calendar_feed",
+        postgresql_where=sa.text("revoked_at IS NULL"),
+        sqlite_where=sa.text("revoked_at IS NULL"),
+    )
+    op.drop_table("calendar_feed")
     op.drop_index(
         "ix_login_session_user_open", table_name="login_session", postgresql_where=sa.text("revoked_at IS NULL")
     )

@@ -20,5 +20,6 @@ def make_api() -> Starlette:
             Route(routes.POST_SIGNUP, session.sign_up, methods=["POST"]),
             Route(routes.BOOKINGS_CSV, exports.bookings_csv),
             Route(routes.CALENDAR_FILE, calendars.appointment),
+            Route(routes.CALENDAR_FEED, calendars.feed),
         ]
     )

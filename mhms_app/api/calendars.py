@@ -1,6 +1,8 @@
-"""Appointments for people's own calendars, as files."""
+"""Appointments for people's own calendars: as files, and as calendars to subscribe to."""
 
 from __future__ import annotations
+
+import hashlib
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -12,6 +14,9 @@ from mhms_app.accounts import service as accounts
 from mhms_app.api.session import pages_origin
 from mhms_app.calendars import service as calendars
 from mhms_app.errors import LoginRequired, NotAllowed, NotFound
+
+FRESH = 900
+"""Seconds for which a calendar program need not ask again."""
 
 
 async def appointment(request: Request) -> Response:
@@ -34,6 +39,25 @@ async def appointment(request: Request) -> Response:
     )
 
 
+async def feed(request: Request) -> Response:
+    """GET: the calendar behind a private address; 304 when it is what the program has already (RFC 9110, 13.1.2)."""
+    try:
+        content = await run_in_threadpool(_feed, request.path_params["token"])
+    except NotFound:
+        return PlainTextResponse(NotFound.sentence, status_code=404, headers={"Cache-Control": "no-store"})
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": f"private, max-age={FRESH}"}
+    known = [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]
+    if tag in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type="text/calendar; charset=utf-8", headers=headers)
+
+
 def _appointment(token: str, reference: str) -> bytes:
     with db.transaction(read_only=True) as session:
         return calendars.appointment_file(session, accounts.resolve(session, token), reference=reference)
+
+
+def _feed(token: str) -> bytes:
+    with db.transaction(read_only=True) as session:
+        return calendars.read_feed(session, token=token)
