@@ -11,7 +11,7 @@ import reflex as rx
 from mhms_app import routes
 from mhms_app.web.admin import bookings, departments, emails, overview, slots, users
 from mhms_app.web.doctor import availability, day, profile, unused
-from mhms_app.web.patient import booked, home
+from mhms_app.web.patient import booked, calendar, home
 from mhms_app.web.public import doctor_profile, doctors, landing, login, not_found, signup
 
 
@@ -37,6 +37,7 @@ PAGES = (
     Page(routes.OWN_PROFILE, "Your profile", profile.page, profile.Profile.load),
     Page(routes.PATIENT, "My appointments", home.page, home.Home.load),
     Page(routes.BOOKED, "Your appointment", booked.page, booked.Booked.load),
+    Page(routes.PATIENT_CALENDAR, "Calendar", calendar.page, calendar.Calendar.load),
     Page(routes.ADMIN, "Overview", overview.page, overview.Overview.load),
     Page(routes.ADMIN_BOOKINGS, "Bookings", bookings.page, bookings.Bookings.load),
     Page(routes.ADMIN_SLOTS, "Slots", slots.page, slots.Slots.load),

@@ -13,6 +13,7 @@ from mhms_app.accounts import service as accounts
 from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Role
 from mhms_app.booking import service as booking
+from mhms_app.calendars import service as calendars
 from mhms_app.directory.models import Doctor
 from mhms_app.notifications import service as notifications
 from mhms_app.notifications.models import OutboxMessage
@@ -41,6 +42,7 @@ class Cast:
         cookie: the session token of ``patient``, ``doctor`` and ``admin``; ``nobody`` has none.
         free: free slots of the doctor, a long list of which tests take what they need.
         strangers_free: free slots of the other doctor.
+        feed: the keys of the private calendar addresses of ``patient`` and ``doctor``.
     """
 
     cookie: dict[str, str] = field(default_factory=lambda: {"nobody": ""})
@@ -57,6 +59,7 @@ class Cast:
     reference: str = ""
     strangers_reference: str = ""
     message: int = 0
+    feed: dict[str, int] = field(default_factory=lambda: {"patient": 0, "doctor": 0})
 
     @property
     def a_free_slot(self) -> int:
@@ -85,6 +88,10 @@ class Cast:
         self.reference = _book(session, patient, self.booked, "A cough.")
         self.strangers_reference = _book(session, stranger, self.strangers_free.pop(), STRANGERS_REASON)
         self.message = _given_up(session)
+        for who, person, shows in (("doctor", doctor, "initials"), ("patient", patient, "own")):
+            owner = builders.actor(session, person)
+            calendars.create_feed(session, owner, shows=shows)
+            self.feed[who] = calendars.list_feeds(session, owner)[0].id
 
 
 def _week(session: Session, doctor: Doctor) -> list[int]:

@@ -55,11 +55,14 @@ doctor.day.Day
     tone) more_visits next_day previous_day unused visits(name, reason, when) week(name, share, shown, words)
     week_name week_summary
 doctor.profile.Profile
-    awaiting_approval bio department languages public_path title
+    asked awaiting_approval bio department feeds(id, shows, since) languages new(address, webcal) public_path
+    title
 doctor.unused.Unused
     loaded next_page previous_page slots(week, when) summary total
 patient.booked.Booked
-    shown(about, ahead, calendar_path, day, doctor, email, hours, place, reason, reference, zone)
+    shown(about, ahead, calendar_path, day, doctor, email, google_path, hours, place, reason, reference, zone)
+patient.calendar.Calendar
+    asked feeds(id, shows, since) new(address, webcal)
 patient.home.Home
     address before(calendar_path, doctor, doctor_path, initials, path, place, reason, reference, status, tone,
     when) greeting is_last later(calendar_path, doctor, doctor_path, initials, path, place, reason, reference,

@@ -9,6 +9,9 @@ import httpx
 import pytest
 
 from mhms_app import logs
+from mhms_app.accounts.models import User
+from mhms_app.calendars import service as calendars
+from tests import builders
 from tests.running import RunningApp
 from tests.socket.cast import Cast
 from tests.socket.hostile import tab
@@ -40,6 +43,20 @@ def test_nothing_that_is_sent_is_in_the_servers_log(app: RunningApp, cast: Cast)
         }
 
 
+def test_the_token_of_a_calendar_is_in_no_log(app: RunningApp, cast: Cast) -> None:
+    with app.database() as session:
+        owner = builders.actor(session, session.get_one(User, cast.bystander))
+        path = calendars.create_feed(session, owner, shows="own")
+    answer = httpx.get(f"{app.base_url}{path}", headers={"Origin": "https://calendar.google.com"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/calendar; charset=utf-8")
+    assert answer.headers["cache-control"] == "private, max-age=900"
+    unchanged = httpx.get(f"{app.base_url}{path}", headers={"If-None-Match": answer.headers["etag"]})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    assert httpx.get(f"{app.base_url}{path}/").status_code == 404
+    assert httpx.get(f"{app.base_url}{path}?{path}").is_success
+    assert path.removeprefix("/calendar/").removesuffix(".ics") not in app.log()
+
+
 def server_lines(written: str) -> list[str]:
     """The lines after the greeting, which is for whoever starts the clinic by hand."""
     return [line for line in written.splitlines() if line.startswith("{")]
@@ -63,6 +80,7 @@ def send_through_every_form(app: RunningApp) -> None:
             client.get(f"{path}?{SECRET}", headers={"X-Forwarded-For": SECRET, "User-Agent": SECRET})
         client.get(f"/{SECRET}")
         client.get(f"/patient/appointments/{SECRET}.ics")
+        client.get(f"/calendar/{SECRET}.ics")
         client.get(f"/admin/bookings.csv?q={SECRET}")
 
 

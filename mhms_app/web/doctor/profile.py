@@ -1,13 +1,17 @@
-"""What patients read about a doctor, for the doctor to change."""
+"""What patients read about a doctor, for the doctor to change, and the doctor's private calendar addresses."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import reflex as rx
 from typing_extensions import TypedDict
 
 from mhms_app import routes
+from mhms_app.calendars import service as calendars
 from mhms_app.directory import service as directory
 from mhms_app.web import bridge, theme
+from mhms_app.web.components.feeds import Feed, NewFeed, feed_section, new_feed, shown
 from mhms_app.web.doctor.pieces import approval_notice, for_doctors
 from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
@@ -22,8 +26,18 @@ class Texts(TypedDict):
     languages: str
 
 
+class Wanted(TypedDict):
+    """What a new calendar address shall show."""
+
+    shows: Literal["busy", "initials"]
+
+
 class Profile(Screen):
-    """The doctor's own texts, and where patients see them."""
+    """The doctor's own texts and where patients see them, and the calendar addresses.
+
+    Attributes:
+        asked: the address about whose end the page asks, or 0.
+    """
 
     department: str = ""
     title: str = ""
@@ -31,6 +45,9 @@ class Profile(Screen):
     languages: str = ""
     public_path: str = ""
     awaiting_approval: bool = False
+    feeds: list[Feed] = []
+    new: NewFeed = NewFeed()
+    asked: int = 0
 
     @handler(Role.DOCTOR)
     async def load(self) -> None:
@@ -39,12 +56,38 @@ class Profile(Screen):
         self.department, self.awaiting_approval = doctor.department, not doctor.approved
         self.title, self.bio, self.languages = doctor.title, doctor.bio, doctor.languages
         self.public_path = routes.doctor_profile(doctor.id)
+        await self._show_feeds(NewFeed())
 
     @handler(Role.DOCTOR)
     async def save(self, texts: Texts) -> None:
         """Change the texts."""
         await bridge.call(self, directory.edit_profile, doctor_id=None, **texts)
         self.tell("Your profile is saved.")
+
+    @handler(Role.DOCTOR)
+    async def create_feed(self, wanted: Wanted) -> None:
+        """Make a calendar address and show it this once."""
+        await self._show_feeds(new_feed(await bridge.call(self, calendars.create_feed, shows=wanted["shows"])))
+
+    @handler(Role.DOCTOR, local=True)
+    async def copied(self) -> None:
+        """Say that the address was copied."""
+        self.tell("The address is copied.")
+
+    @handler(Role.DOCTOR, local=True)
+    async def ask(self, feed_id: int) -> None:
+        """Ask before an address ends; 0 asks about none."""
+        self.asked = feed_id
+
+    @handler(Role.DOCTOR)
+    async def revoke_feed(self, feed_id: int) -> None:
+        """End an address."""
+        await bridge.call(self, calendars.revoke_feed, feed_id=feed_id)
+        await self._show_feeds(NewFeed())
+        self.tell("The address is revoked.")
+
+    async def _show_feeds(self, new: NewFeed) -> None:
+        self.feeds, self.new, self.asked = shown(await bridge.read(self, calendars.list_feeds)), new, 0
 
 
 def page() -> rx.Component:
@@ -54,8 +97,32 @@ def page() -> rx.Component:
     )
     return frame(
         approval_notice(Profile.awaiting_approval),
-        for_doctors(theme.narrow(heading, rx.cond(Profile.public_path, _form(), _skeleton()))),
+        for_doctors(theme.narrow(heading, rx.cond(Profile.public_path, _content(), _skeleton()))),
         active=routes.DOCTOR,
+    )
+
+
+def _content() -> rx.Component:
+    return theme.stack(
+        _form(),
+        feed_section(
+            theme.form(
+                theme.choices(
+                    "What it shows",
+                    theme.choice("Busy times only", name="shows", value="busy", default_checked=True),
+                    theme.choice("With patients' initials", name="shows", value="initials"),
+                ),
+                theme.button("Create an address", type="submit", icon_name="plus", full=True),
+                on_submit=Profile.create_feed,
+            ),
+            feeds=Profile.feeds,
+            new=Profile.new,
+            asked=Profile.asked,
+            on_copied=Profile.copied,
+            ask=Profile.ask,
+            revoke=Profile.revoke_feed,
+        ),
+        gap="loose",
     )
 
 

@@ -9,6 +9,7 @@ import reflex as rx
 from mhms_app import routes
 from mhms_app.booking import lists
 from mhms_app.booking.lists import Confirmed
+from mhms_app.calendars.rules import google_link
 from mhms_app.errors import NotFound
 from mhms_app.settings import settings
 from mhms_app.web import bridge, theme, words
@@ -34,6 +35,7 @@ class Appointment:
     email: str = ""
     ahead: bool = False
     calendar_path: str = ""
+    google_path: str = ""
 
 
 class Booked(Screen):
@@ -53,6 +55,7 @@ class Booked(Screen):
 
 def _appointment(found: Confirmed) -> Appointment:
     row, now = found.appointment, bridge.now()
+    place = f"{settings().clinic_name}{f', {row.location}' if row.location else ''}"
     return Appointment(
         reference=row.reference,
         day=words.long_day(words.local(row.starts_at).date()),
@@ -60,11 +63,18 @@ def _appointment(found: Confirmed) -> Appointment:
         zone=words.zone_name(row.starts_at),
         doctor=row.doctor,
         about=" · ".join(part for part in (row.title, row.department) if part),
-        place=f"{settings().clinic_name}{f', {row.location}' if row.location else ''}",
+        place=place,
         reason=row.reason,
         email=found.email,
         ahead=row.status == "booked" and row.starts_at > now,
         calendar_path=address_of(routes.calendar_file(row.reference)),
+        google_path=google_link(
+            title=f"Appointment with {row.doctor}",
+            starts_at=row.starts_at,
+            ends_at=row.ends_at,
+            details=f"{row.department}\nReference {row.reference}\n{settings().base_url}{routes.booked(row.reference)}",
+            location=place,
+        ),
     )
 
 
@@ -121,7 +131,13 @@ def _what_next() -> rx.Component:
                 ),
                 theme.list_row(
                     "Put it in your calendar now",
-                    rx.el.a("Add to calendar", href=Booked.shown.calendar_path, reload_document=True),
+                    rx.fragment(
+                        rx.el.a("Add to calendar", href=Booked.shown.calendar_path, reload_document=True),
+                        " · ",
+                        rx.el.a(
+                            "Add to Google Calendar", href=Booked.shown.google_path, target="_blank", rel="noreferrer"
+                        ),
+                    ),
                     lead=theme.disc("calendar-plus"),
                 ),
                 theme.list_row(

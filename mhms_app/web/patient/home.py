@@ -153,6 +153,7 @@ def _content() -> rx.Component:
             theme.section("Later", theme.card(theme.rows(rx.foreach(Home.later, _later_row)), flush=True)),
         ),
         rx.cond(Home.before, _before()),
+        rx.el.p(theme.link("See them in your own calendar", routes.PATIENT_CALENDAR, icon_after="arrow-right")),
         gap="loose",
     )
 
