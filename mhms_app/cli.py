@@ -14,6 +14,7 @@ from mhms_app.accounts import passwords
 from mhms_app.accounts import service as accounts
 from mhms_app.actor import Role
 from mhms_app.audit import service as audit
+from mhms_app.availability import hours
 from mhms_app.errors import ClinicError
 from mhms_app.notifications import dispatcher
 from mhms_app.notifications import service as notifications
@@ -99,6 +100,12 @@ def dispatch(
         typer.echo(f"{dispatcher.dispatch_once()} messages were tried.")
     else:
         dispatcher.dispatch_forever()
+
+
+@app.command()
+def publish_hours() -> None:
+    """Publish the slots that working hours ask for, up to today's horizon; the app does so every hour."""
+    typer.echo(f"{hours.publish_due()} slots are new.")
 
 
 @app.command()

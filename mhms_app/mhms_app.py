@@ -10,6 +10,7 @@ import reflex as rx
 from mhms_app import logs
 from mhms_app.api.app import make_api
 from mhms_app.api.wall import Wall
+from mhms_app.availability.publisher import HoursPublisher
 from mhms_app.live.hub import hub
 from mhms_app.notifications.dispatcher import Dispatcher
 from mhms_app.settings import settings
@@ -42,4 +43,5 @@ app.register_lifespan_task(hub.run)
 app.register_lifespan_task(Dispatcher().run)
 for page in PAGES:
     app.add_page(page.component, route=page.route, title=f"{page.title} · {settings().clinic_name}", on_load=page.load)
+app.register_lifespan_task(HoursPublisher().run)
 logs.configure()  # last: what was made above has brought handlers of its own

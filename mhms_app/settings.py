@@ -51,6 +51,7 @@ class Settings(BaseModel):
     database_url: str = ""
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     time_zone: str = "Europe/Berlin"
+    holidays: str = ""
     clinic_name: Annotated[str, Field(min_length=1, max_length=60)] = "Linden Clinic"
     email_url: str = ""
     email_port: Annotated[int, Field(ge=1, le=65535)] = 3001
@@ -67,6 +68,19 @@ class Settings(BaseModel):
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
             raise ValueError("is not a time zone name such as Europe/Berlin") from None
+        return value
+
+    @field_validator("holidays")
+    @classmethod
+    def _known_country(cls, value: str) -> str:
+        if not value:
+            return value
+        from holidays import list_supported_countries  # noqa: PLC0415 - read only where somebody asks for it
+
+        country, _, region = value.partition("-")
+        regions = list_supported_countries().get(country)
+        if regions is None or (region and region not in regions):
+            raise ValueError("is not a country or region such as DE or DE-BE")
         return value
 
     @field_validator("base_url", "email_url")

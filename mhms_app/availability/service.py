@@ -165,7 +165,7 @@ def publish(session: Session, actor: Actor | None, *, doctor_id: int | None = No
     session.execute(select(col(Doctor.id)).where(col(Doctor.id) == doctor.id).with_for_update(key_share=True))
     found = _preview(session, doctor.id, plan)
     if found.fresh:
-        _insert(session, doctor.id, found.fresh)
+        add_slots(session, doctor.id, found.fresh)
         _record(session, actor, "slots.publish", doctor.id, len(found.fresh))
         db.announce(session, SlotsChanged(doctor.id, gone=(), came=True))
     return Published(len(found.fresh), len(found.skipped))
@@ -201,6 +201,29 @@ def withdraw(session: Session, actor: Actor | None, *, slot_ids: tuple[int, ...]
 
 def week_of_doctor(
     session: Session, actor: Actor | None, *, doctor_id: int | None = None, monday: date
+def add_slots(session: Session, doctor_id: int, fresh: tuple[Times, ...], *, from_hours: bool = False) -> None:
+    """Store slots, thousands in a moment; the caller has authorised it and holds the doctor's lock.
+
+    Args:
+        from_hours: working hours ask for them, and may take them back.
+
+    Raises:
+        Conflict: others came to these times in spite of the lock.
+    """
+    rows = [
+        {"doctor_id": doctor_id, "starts_at": starts_at, "ends_at": ends_at, "from_hours": from_hours}
+        for starts_at, ends_at in fresh
+    ]
+    try:
+        with session.begin_nested():
+            # RETURNING makes SQLAlchemy send a thousand rows a statement; without it SQLite takes them one by one.
+            session.connection().execute(insert(Slot).returning(col(Slot.id)), rows)
+    except IntegrityError as error:
+        if db.violated(error) == "slot_no_overlap":
+            raise Conflict("Slots were published at these times meanwhile. Please look at the preview again.") from None
+        raise
+
+
 ) -> tuple[SlotRow, ...]:
     """The slots of the week that holds ``monday``, past ones too, for the doctor or an administrator."""
     doctor = directory.managed_doctor(session, actor, doctor_id=doctor_id)
@@ -390,19 +413,6 @@ def _taken(session: Session, doctor_id: int, among: tuple[Times, ...]) -> tuple[
         .order_by(col(Slot.starts_at))
     )
     return tuple((starts_at, ends_at) for starts_at, ends_at in found)
-
-
-def _insert(session: Session, doctor_id: int, fresh: tuple[Times, ...]) -> None:
-    try:
-        with session.begin_nested():
-            session.execute(
-                insert(Slot),
-                [{"doctor_id": doctor_id, "starts_at": starts_at, "ends_at": ends_at} for starts_at, ends_at in fresh],
-            )
-    except IntegrityError as error:
-        if db.violated(error) == "slot_no_overlap":
-            raise Conflict("Slots were published at these times meanwhile. Please look at the preview again.") from None
-        raise
 
 
 def _manageable(session: Session, actor: Actor | None) -> ColumnElement[bool]:
