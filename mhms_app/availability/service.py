@@ -199,8 +199,6 @@ def withdraw(session: Session, actor: Actor | None, *, slot_ids: tuple[int, ...]
     return Withdrawn(len(gone), len(asked) - len(gone))
 
 
-def week_of_doctor(
-    session: Session, actor: Actor | None, *, doctor_id: int | None = None, monday: date
 def add_slots(session: Session, doctor_id: int, fresh: tuple[Times, ...], *, from_hours: bool = False) -> None:
     """Store slots, thousands in a moment; the caller has authorised it and holds the doctor's lock.
 
@@ -224,6 +222,8 @@ def add_slots(session: Session, doctor_id: int, fresh: tuple[Times, ...], *, fro
         raise
 
 
+def week_of_doctor(
+    session: Session, actor: Actor | None, *, doctor_id: int | None = None, monday: date
 ) -> tuple[SlotRow, ...]:
     """The slots of the week that holds ``monday``, past ones too, for the doctor or an administrator."""
     doctor = directory.managed_doctor(session, actor, doctor_id=doctor_id)
