@@ -104,8 +104,8 @@ def test_its_appointments_and_slots_agree(clinic: Session) -> None:
     statuses = Counter(clinic.exec(select(Appointment.status)).all())
     assert 400 < statuses.total() < 2500
     assert min(statuses["completed"], statuses["booked"]) > 150
-    assert 0 < statuses["no_show"] < 60
-    assert 0 < statuses["cancelled"] < 90
+    assert 0 < statuses["no_show"] < 160
+    assert 0 < statuses["cancelled"] < 220
     for row in clinic.exec(select(Appointment)):
         past = row.ends_at <= WEDNESDAY
         assert (row.status in ("completed", "no_show")) == (past and row.status != "cancelled")
