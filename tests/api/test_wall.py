@@ -63,7 +63,9 @@ def test_in_production_only_the_clinics_own_address_may_post_and_connect(product
         assert visitor.visit("/").page_data
 
 
-@pytest.mark.parametrize("path", ["/", "/session", "/_event/", "/healthz", "/ping", "/admin/bookings.csv"])
+@pytest.mark.parametrize(
+    "path", ["/", "/session", "/_event/", "/healthz", "/ping", "/admin/bookings.csv", "/calendar/x.ics"]
+)
 def test_no_other_site_may_read_an_answer(app: RunningApp, path: str) -> None:
     for origin in ("https://evil.example", "null", "http://localhost:1"):
         asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}

@@ -25,7 +25,7 @@ from mhms_app.calendars.models import CalendarFeed
 from mhms_app.directory.models import Doctor
 from mhms_app.errors import Conflict, LoginRequired, NotAllowed, NotFound
 from mhms_app.notifications.service import calendar_uid
-from tests import builders
+from tests import builders, ical_js
 
 
 @pytest.fixture
@@ -46,6 +46,11 @@ def patient(session: Session, jo: Patient) -> Actor:
 @pytest.fixture
 def haddad(session: Session, doctor: Doctor) -> Actor:
     return builders.actor(session, doctor)
+
+
+@pytest.fixture(scope="module")
+def by_ical_js(tmp_path_factory: pytest.TempPathFactory) -> ical_js.Read:
+    return ical_js.install(tmp_path_factory.mktemp("reader"))
 
 
 def booked(session: Session, patient: Actor, doctor: Doctor, starts_at: datetime) -> str:
@@ -90,6 +95,19 @@ def test_a_patient_reads_their_own_appointments(
     assert (calendar["METHOD"], calendar["X-WR-CALNAME"]) == ("PUBLISH", calendar["NAME"])
     assert b"REFRESH-INTERVAL;VALUE=DURATION:PT1H\r\n" in content
     assert all(line.endswith(b"\r\n") and len(line) <= 77 for line in content.splitlines(keepends=True))
+
+
+def test_a_second_reader_finds_the_same(
+    session: Session, patient: Actor, doctor: Doctor, now: datetime, by_ical_js: ical_js.Read
+) -> None:
+    starts = [now + timedelta(days=day) for day in (1, 150, 300)]  # winter, summer, autumn
+    references = [booked(session, patient, doctor, starts_at) for starts_at in starts]
+    [found] = by_ical_js([read(session, service.create_feed(session, patient, shows="own"))])
+    assert {event["method"] for event in found} == {"PUBLISH"}
+    assert [(event["uid"], event["starts_at"], event["ends_at"]) for event in found] == [
+        (calendar_uid(reference), starts_at, starts_at + timedelta(minutes=20))
+        for reference, starts_at in zip(references, starts, strict=True)
+    ]
 
 
 def test_a_doctor_chooses_what_the_calendar_shows(

