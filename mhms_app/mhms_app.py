@@ -12,6 +12,7 @@ from mhms_app.api.app import make_api
 from mhms_app.api.wall import Wall
 from mhms_app.availability.publisher import HoursPublisher
 from mhms_app.live.hub import hub
+from mhms_app.live.keeper import keeper
 from mhms_app.notifications.dispatcher import Dispatcher
 from mhms_app.settings import settings
 from mhms_app.web.components.around import AROUND
@@ -40,8 +41,9 @@ app.add_middleware(Gate())
 if app.sio:
     app.sio.eio.cors_allowed_origins = []  # the wall has judged the origin, and knows every name of this machine
 app.register_lifespan_task(hub.run)
+app.register_lifespan_task(keeper.run)
 app.register_lifespan_task(Dispatcher().run)
+app.register_lifespan_task(HoursPublisher().run)
 for page in PAGES:
     app.add_page(page.component, route=page.route, title=f"{page.title} · {settings().clinic_name}", on_load=page.load)
-app.register_lifespan_task(HoursPublisher().run)
 logs.configure()  # last: what was made above has brought handlers of its own

@@ -13,6 +13,7 @@ from mhms_app import db, demo
 from mhms_app.accounts import passwords
 from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Role
+from mhms_app.availability import hours as working
 from mhms_app.availability import service as availability
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.booking.models import Appointment, Status
@@ -135,6 +136,14 @@ def test_the_patient_has_one_visit_ahead_and_two_behind(clinic: Session) -> None
     found = [(row.status, row.starts_at.date()) for row in rows]
     assert [status for status, _ in found] == ["completed", "completed", "booked"]
     assert found[2][1] == (WEDNESDAY + 2 * DAY).date()
+
+
+def test_the_working_hours_ask_for_the_slots_that_there_are(clinic: Session) -> None:
+    assert len(working.doctors_with_hours(clinic)) == len(clinic.exec(select(Doctor)).all())
+    clinic.commit()
+    assert working.publish_due() == 0
+    db.clock.freeze(WEDNESDAY + DAY)
+    assert working.publish_due() > 0
 
 
 @pytest.mark.parametrize(

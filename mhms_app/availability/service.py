@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import TypeAlias
 
@@ -131,11 +131,13 @@ class SlotsChanged:
     Attributes:
         gone: the slots that nobody can book any more.
         came: whether new ones can be booked.
+        freed: the slots that were taken and can be booked again.
     """
 
     doctor_id: int
     gone: tuple[int, ...]
     came: bool
+    freed: tuple[SlotRow, ...] = ()
 
 
 def preview(session: Session, actor: Actor | None, *, doctor_id: int | None = None, plan: Plan) -> Preview:
@@ -285,8 +287,25 @@ def bookable_week(
     monday = rules.week_of(week)
     first, last = rules.span(monday, 7, zone=zone)
     free = free_slots(session, actor, doctor_id=doctor.id, first=first, last=last)
+    if kept := _kept(session, actor, doctor_id=doctor.id):
+        asked = kept if asked and asked.id == kept.id else asked
+        if first <= kept.starts_at < last:
+            free = tuple(sorted((*free, kept), key=lambda slot: slot.starts_at))
     following = next_free(session, actor, doctor_id=doctor.id, after=last) or soonest
     return BookableWeek(doctor, monday, free, following, asked)
+
+
+def _kept(session: Session, actor: Actor | None, *, doctor_id: int) -> SlotRow | None:
+    """The slot that is held for the acting patient, which to them is as good as open."""
+    if actor is None or actor.patient_id is None:
+        return None
+    mine = _slots(
+        col(Slot.state) == _STATES[SlotState.HELD],
+        col(Slot.held_by) == actor.patient_id,
+        col(Slot.doctor_id) == doctor_id,
+        col(Slot.starts_at) > db.clock.now(),
+    )
+    return next((replace(slot, state=SlotState.OPEN.value) for slot in _rows(session, mine)), None)
 
 
 def next_available(

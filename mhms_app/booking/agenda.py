@@ -28,7 +28,7 @@ LOOKED_BACK = timedelta(weeks=4)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One slot of the doctor; the last three are empty unless a patient has it.
+    """One slot of the doctor; the last four are empty unless a patient has it.
 
     Attributes:
         state: a ``SlotState``, never withdrawn.
@@ -42,6 +42,7 @@ class Entry:
     patient: str
     reason: str
     status: str
+    appointment_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ def _entries(session: Session, doctor_id: int, of: date) -> tuple[Entry, ...]:
             col(User.full_name),
             col(Appointment.reason),
             col(Appointment.status),
+            col(Appointment.id),
         )
         .select_from(Slot)
         .outerjoin(
@@ -141,8 +143,8 @@ def _entries(session: Session, doctor_id: int, of: date) -> tuple[Entry, ...]:
         .order_by(col(Slot.starts_at))
     )
     return tuple(
-        Entry(slot_id, starts_at, ends_at, state, patient or "", reason or "", status or "")
-        for slot_id, starts_at, ends_at, state, patient, reason, status in found
+        Entry(slot_id, starts_at, ends_at, state, patient or "", reason or "", status or "", appointment_id or 0)
+        for slot_id, starts_at, ends_at, state, patient, reason, status, appointment_id in found
     )
 
 

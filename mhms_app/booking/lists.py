@@ -60,14 +60,6 @@ class Home:
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmed:
-    """An appointment just booked, and the address to which its confirmation goes."""
-
-    appointment: AppointmentRow
-    email: str
-
-
-@dataclass(frozen=True, slots=True)
 class VisitRow:
     """An appointment as its doctor sees it."""
 
@@ -188,16 +180,6 @@ def appointment(session: Session, actor: Actor | None, *, reference: str) -> App
 def home(session: Session, actor: Actor | None, *, page: int = 1, size: int = 10) -> Home:
     """All that the acting patient's own page shows."""
     return Home(upcoming(session, actor), past(session, actor, page=page, size=size))
-
-
-def confirmed(session: Session, actor: Actor | None, *, reference: str) -> Confirmed:
-    """What the acting patient reads after booking.
-
-    Raises:
-        NotFound: as ``appointment``.
-    """
-    row = appointment(session, actor, reference=reference)
-    return Confirmed(row, require_role(actor, Role.PATIENT).email)
 
 
 def _of_patient(actor: Actor | None) -> Select[*tuple[Any, ...]]:

@@ -77,7 +77,7 @@ def book(session: Session, actor: Actor | None, *, slot_id: int, reason: str, ke
         with session.begin_nested():
             return _take(session, patient, patient_id, slot, reason=reason, key=key)
     except IntegrityError as error:
-        raise _translate(session, error, slot) from None
+        raise translate(session, error, slot) from None
 
 
 def require_patient(actor: Actor | None) -> tuple[Actor, int]:
@@ -252,7 +252,7 @@ def _take(session: Session, patient: Actor, patient_id: int, slot: SlotFacts, *,
     return _booked(appointment, repeated=False)
 
 
-def _translate(session: Session, error: IntegrityError, slot: SlotFacts) -> Exception:
+def translate(session: Session, error: IntegrityError, slot: SlotFacts) -> Exception:
     """Name what a constraint refused, in the words of the rule that it guards."""
     match db.violated(error):
         case "uq_appointment_slot_active":

@@ -59,6 +59,11 @@ def _tab_of(screen: Any) -> _Tab:
     return _Tab(session.client_token, session.session_id, type(screen))
 
 
+def connected_tabs(app: rx.App) -> set[str]:
+    """The tokens of the tabs that are open in this worker."""
+    return set(_connected(app))
+
+
 def _connected(app: rx.App) -> Mapping[str, str]:
     """The connection of every tab that has one, by the tab's token."""
     return app.event_namespace.token_to_sid if app.event_namespace else {}
@@ -147,12 +152,17 @@ class Hub:
 
 def _merged(changes: list[SlotsChanged]) -> list[SlotsChanged]:
     """One change a doctor from all that were collected."""
-    gone: dict[int, tuple[int, ...]] = {}
-    came: dict[int, bool] = {}
+    merged: dict[int, SlotsChanged] = {}
     for change in changes:
-        gone[change.doctor_id] = gone.get(change.doctor_id, ()) + change.gone
-        came[change.doctor_id] = came.get(change.doctor_id, False) or change.came
-    return [SlotsChanged(doctor_id, gone[doctor_id], came[doctor_id]) for doctor_id in gone]
+        before = merged.get(change.doctor_id, SlotsChanged(change.doctor_id, (), came=False))
+        freed, gone = {slot.id for slot in change.freed}, set(change.gone)
+        merged[change.doctor_id] = SlotsChanged(  # of a slot that was freed and taken, what came last is true
+            change.doctor_id,
+            gone=tuple(slot_id for slot_id in before.gone if slot_id not in freed) + change.gone,
+            came=before.came or change.came,
+            freed=tuple(slot for slot in before.freed if slot.id not in gone) + change.freed,
+        )
+    return list(merged.values())
 
 
 hub = Hub()

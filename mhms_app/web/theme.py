@@ -568,6 +568,16 @@ def notice(
     return rx.el.div(icon(icon_name), rx.el.div(*text), *dismiss, class_name=classes("notice", tone), **props)
 
 
+def countdown(text: Content, until: Content, seconds: Any) -> rx.Component:
+    """Until when something lasts, and the minutes and seconds left: counted by the style sheet, not by a script.
+
+    Args:
+        seconds: how long it lasts from now on.
+    """
+    left = rx.el.span(class_name="left", aria_hidden=True, style={"--from": seconds}, key=until)
+    return rx.el.p(icon("timer", size=16), rx.el.span(text, rx.el.strong(until)), left, class_name="countdown")
+
+
 def empty_state(title: Content, text: Content = None, *actions: Content, icon_name: str = "calendar") -> rx.Component:
     """What a list says when it is empty: the fact, and what to do next."""
     return rx.el.div(

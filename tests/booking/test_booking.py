@@ -209,15 +209,23 @@ def test_the_statement_and_the_rules_give_the_same_answer(clinic: Clinic, now: d
     with db.transaction() as session:
         doctor = builders.doctor(session, approved=data.draw(st.booleans(), "approved"))
         patient = builders.patient(session)
-        session.get_one(Department, doctor.department_id).active = data.draw(st.booleans(), "department open")
+        department = session.get_one(Department, doctor.department_id)
+        department.active = data.draw(st.booleans(), "department open")
+        department.notice_minutes = data.draw(st.sampled_from([0, 0, 60, 120]), "notice")
+        department.ahead_days = data.draw(st.sampled_from([1, 366, 366]), "ahead")
+        department.most_active = data.draw(st.sampled_from([1, 10]), "most active")
+        department.most_missed = data.draw(st.sampled_from([1, 3]), "most missed")
         session.get_one(User, doctor.user_id).active = data.draw(st.booleans(), "doctor active")
-        hour = data.draw(st.integers(-2, 3), "slot starts in hours")
+        hour = data.draw(st.sampled_from([-2, -1, 0, 1, 2, 3, 24, 25]), "slot starts in hours")
         slot = builders.slot(
             session,
             doctor,
             now + timedelta(hours=hour),
-            state=data.draw(st.sampled_from(["open", "open", "open", "booked", "withdrawn"]), "state"),
+            state=data.draw(st.sampled_from(["open", "open", "held", "booked", "withdrawn"]), "state"),
         )
+        if slot.state == "held":
+            slot.held_by = data.draw(st.sampled_from([patient.id, slot.held_by]), "holder")
+            slot.held_until = now + timedelta(minutes=data.draw(st.integers(-1, 1), "held for"))
         if data.draw(st.booleans(), "has an appointment"):
             elsewhere = builders.slot(
                 session,

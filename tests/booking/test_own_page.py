@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from mhms_app import db
 from mhms_app.accounts.models import Patient
-from mhms_app.booking import lists, service
+from mhms_app.booking import changes, lists, service
 from mhms_app.errors import LoginRequired, NotAllowed, NotFound
 from tests import builders
 
@@ -40,11 +40,11 @@ def test_home_shows_nobody_elses_appointments(session: Session, now: datetime) -
 def test_a_confirmation_is_for_its_patient_alone(session: Session, now: datetime) -> None:
     jo = builders.patient(session, email="jo@example.com")
     reference = booked(session, jo, now + timedelta(days=1))
-    shown = lists.confirmed(session, builders.actor(session, jo), reference=reference)
+    shown = changes.own(session, builders.actor(session, jo), reference=reference)
     assert (shown.appointment.reference, shown.email) == (reference, "jo@example.com")
     other = builders.actor(session, builders.patient(session, name="Rita Berg"))
     for stranger, refusal in ((other, NotFound), (None, LoginRequired)):
         with pytest.raises(refusal):
-            lists.confirmed(session, stranger, reference=reference)
+            changes.own(session, stranger, reference=reference)
     with pytest.raises(NotAllowed):
         lists.home(session, builders.actor(session, builders.doctor(session)))

@@ -77,7 +77,7 @@ def test_a_patients_pages_are_accessible_and_fit(app: RunningApp, visitor: Arriv
     patient = visitor(phone=on_phone).enters_as(demo.PATIENT)
     patient.open("/patient")
     is_accessible_and_fits(patient)
-    patient.link("Details").click()
+    patient.link("Details or cancel").click()
     expect(patient.page.get_by_role("heading", name="You are booked")).to_be_visible()
     is_accessible_and_fits(patient)
     patient.page.get_by_role("button", name="Account of").click()

@@ -13,6 +13,7 @@ from mhms_app.accounts import service as accounts
 from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Role
 from mhms_app.booking import service as booking
+from mhms_app.booking.models import Appointment
 from mhms_app.calendars import service as calendars
 from mhms_app.directory.models import Doctor
 from mhms_app.notifications import service as notifications
@@ -57,6 +58,7 @@ class Cast:
     strangers_free: list[int] = field(default_factory=list)
     booked: int = 0
     reference: str = ""
+    appointment: int = 0
     strangers_reference: str = ""
     message: int = 0
     feed: dict[str, int] = field(default_factory=lambda: {"patient": 0, "doctor": 0})
@@ -86,6 +88,9 @@ class Cast:
         self.free, self.strangers_free = _week(session, doctor), _week(session, other)
         self.booked = self.free.pop()
         self.reference = _book(session, patient, self.booked, "A cough.")
+        self.appointment = (
+            session.exec(select(Appointment.id).where(Appointment.reference == self.reference)).one() or 0
+        )
         self.strangers_reference = _book(session, stranger, self.strangers_free.pop(), STRANGERS_REASON)
         self.message = _given_up(session)
         for who, person, shows in (("doctor", doctor, "initials"), ("patient", patient, "own")):

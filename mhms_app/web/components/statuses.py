@@ -10,6 +10,14 @@ APPOINTMENT = {
     "cancelled": ("Cancelled", "bad"),
 }
 
+FOR_PATIENT = {
+    "booked": ("Confirmed", "accent"),
+    "checked_in": ("You are checked in", "info"),
+    "completed": ("Completed", "ok"),
+    "no_show": ("Missed", "warn"),
+    "cancelled": ("Cancelled", "bad"),
+}
+
 SLOT = {
     "open": ("Free", "accent"),
     "held": ("Being booked", "info"),

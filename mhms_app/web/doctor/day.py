@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Literal
 
 import reflex as rx
 
@@ -14,9 +15,10 @@ from mhms_app import routes
 from mhms_app.accounts.rules import initials
 from mhms_app.availability import service as availability
 from mhms_app.availability.service import SlotsChanged
-from mhms_app.booking import agenda
+from mhms_app.booking import agenda, changes
 from mhms_app.booking.agenda import Entry
 from mhms_app.booking.lists import VisitRow
+from mhms_app.booking.rules import LATE_AFTER, why_not_movable_to
 from mhms_app.errors import ClinicError
 from mhms_app.live.hub import hub
 from mhms_app.web import bridge, theme, words
@@ -27,8 +29,23 @@ from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
 
 _FIRST, _MORE, _MOST = 5, 10, 100
+_STILL_LATE = timedelta(hours=2)
+_STEPS = {  # from one status to another, the likeliest first
+    "booked": {"checked_in": "Check in", "no_show": "No-show"},
+    "checked_in": {"completed": "Complete", "booked": "Undo"},
+    "no_show": {"checked_in": "Came after all"},
+    "completed": {"checked_in": "Undo"},
+}
 _NO_REASON = "No reason given"
 _WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A button that marks what became of an appointment."""
+
+    label: str
+    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +54,8 @@ class Line:
 
     Attributes:
         free: it can still be booked, and withdrawn.
+        appointment_id: 0 without a patient.
+        steps: what the doctor can mark now, the likeliest first.
     """
 
     slot_id: int
@@ -47,6 +66,8 @@ class Line:
     status: str
     tone: str
     free: bool
+    appointment_id: int
+    steps: list[Step]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +136,12 @@ class Day(Screen):
         await bridge.call(self, availability.withdraw, slot_ids=(slot_id,))
         time = next((line.time for line in self.lines if line.slot_id == slot_id), "The slot")
         self.tell(f"{time} is withdrawn. Patients can no longer book it.")
+        await self._show()
+
+    @handler(Role.DOCTOR)
+    async def mark(self, appointment_id: int, status: Literal["booked", "checked_in", "completed", "no_show"]) -> None:
+        """Mark what became of an appointment, or take that back."""
+        await bridge.call(self, changes.set_status, appointment_id=appointment_id, status=status)
         await self._show()
 
     async def _show(self) -> None:
@@ -206,12 +233,32 @@ def _week_summary(entries: tuple[Entry, ...]) -> str:
 def _line(entry: Entry, now: datetime) -> Line:
     time = words.clock(entry.starts_at)
     if entry.patient:
-        status, tone = statuses.APPOINTMENT[entry.status]
-        who = initials(entry.patient)
-        return Line(entry.slot_id, time, entry.patient, who, entry.reason or _NO_REASON, status, tone, free=False)
+        status, tone = _status(entry, now)
+        reason, steps = entry.reason or _NO_REASON, _steps(entry, now)
+        return Line(
+            entry.slot_id, time, entry.patient, initials(entry.patient), reason, status, tone, False,
+            entry.appointment_id, steps,
+        )  # fmt: skip
     free = entry.state == "open" and entry.starts_at > now
     name = "Free" if free else "Unused" if entry.state == "open" else "Being booked"
-    return Line(entry.slot_id, time, name, "", "", "", "", free)
+    return Line(entry.slot_id, time, name, "", "", "", "", free, 0, [])
+
+
+def _status(entry: Entry, now: datetime) -> tuple[str, str]:
+    """What an appointment is called; who should be here and is not, is late."""
+    late = now - entry.starts_at
+    if entry.status == "booked" and late >= LATE_AFTER and now < entry.ends_at + _STILL_LATE:
+        return f"{late // timedelta(minutes=1)} min late", "warn"
+    return statuses.APPOINTMENT[entry.status]
+
+
+def _steps(entry: Entry, now: datetime) -> list[Step]:
+    """What can be marked now: the transitions that are legal at this moment, in the order of the day."""
+    return [
+        Step(label, status)
+        for status, label in _STEPS[entry.status].items()
+        if why_not_movable_to(entry.status, status, entry.starts_at, now=now) is None
+    ]
 
 
 def _visit(row: VisitRow, now: datetime) -> Visit:
@@ -260,7 +307,12 @@ def _lines() -> rx.Component:
 
 def _row(line: Line) -> rx.Component:
     visit = theme.list_row(
-        line.name, line.reason, theme.chip(line.status, line.tone), when=line.time, initials=line.initials
+        line.name,
+        line.reason,
+        theme.chip(line.status, line.tone),
+        rx.foreach(line.steps, lambda step: _step(line, step)),
+        when=line.time,
+        initials=line.initials,
     )
     free = theme.list_row(
         line.name,
@@ -278,6 +330,15 @@ def _row(line: Line) -> rx.Component:
         sunken=True,
     )
     return rx.cond(line.status, visit, rx.cond(Day.asked == line.slot_id, _question(line), free))
+
+
+def _step(line: Line, step: Step) -> rx.Component:
+    return theme.button(
+        rx.fragment(step.label, theme.unseen(": ", line.name)),
+        kind="quiet",
+        compact=True,
+        on_click=Day.mark(line.appointment_id, step.status),
+    )
 
 
 def _question(line: Line) -> rx.Component:

@@ -1,20 +1,24 @@
-"""After a booking: what, when, where, and what happens next."""
+"""One appointment of a patient: what, when, where, what happens next, and how to change it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
 import reflex as rx
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from mhms_app import routes
-from mhms_app.booking import lists
-from mhms_app.booking.lists import Confirmed
+from mhms_app.booking import changes
+from mhms_app.booking.changes import Own
 from mhms_app.calendars.rules import google_link
 from mhms_app.errors import NotFound
 from mhms_app.settings import settings
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.native_form import address_of
 from mhms_app.web.components.only_for import only_for
+from mhms_app.web.components.statuses import FOR_PATIENT as STATUS
 from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
@@ -36,25 +40,66 @@ class Appointment:
     ahead: bool = False
     calendar_path: str = ""
     google_path: str = ""
+    status: str = ""
+    tone: str = ""
+    before: list[str] = field(default_factory=list)
+    why: str = ""
+    can_change: bool = False
+    refusal: str = ""
+    until: str = ""
+    move_path: str = ""
+    doctor_path: str = ""
+    reasons: list[str] = field(default_factory=list)
+
+
+class CancelForm(TypedDict):
+    """Why a patient cancels."""
+
+    choice: Annotated[str, Field(max_length=100)]
+    note: Annotated[str, Field(max_length=1000)]
 
 
 class Booked(Screen):
-    """One appointment of the patient."""
+    """One appointment of the patient.
+
+    Attributes:
+        is_cancelling: the question whether and why is asked.
+    """
 
     shown: Appointment = Appointment()
+    is_cancelling: bool = False
 
     @handler(Role.PATIENT)
     async def load(self) -> None:
         """Show the appointment that the address names, to whom it belongs."""
-        reference = self.router.url.path.rpartition("/")[2]
+        self.is_cancelling = False
+        await self._show(self.router.url.path.rpartition("/")[2])
+
+    @handler(Role.PATIENT, local=True)
+    async def ask(self, is_cancelling: bool) -> Any:
+        """Ask whether and why to cancel, or think better of it."""
+        self.is_cancelling = is_cancelling
+        return rx.set_focus("why" if is_cancelling else "cancel")
+
+    @handler(Role.PATIENT)
+    async def cancel(self, form: CancelForm) -> None:
+        """Cancel the appointment that is shown."""
+        reference = self.shown.reference
+        await bridge.call(self, changes.cancel, reference=reference, choice=form["choice"], note=form["note"])
+        self.is_cancelling = False
+        await self._show(reference)
+        self.tell("Your appointment is cancelled. Thank you for telling us: somebody else can have the time.")
+
+    async def _show(self, reference: str) -> None:
         try:
-            self.shown = _appointment(await bridge.read(self, lists.confirmed, reference=reference))
+            self.shown = _appointment(await bridge.read(self, changes.own, reference=reference))
         except NotFound:
             self.shown = Appointment()
 
 
-def _appointment(found: Confirmed) -> Appointment:
-    row, now = found.appointment, bridge.now()
+def _appointment(found: Own) -> Appointment:
+    row, now, refusal = found.appointment, bridge.now(), found.choices.refusal
+    status, tone = STATUS[row.status]
     place = f"{settings().clinic_name}{f', {row.location}' if row.location else ''}"
     return Appointment(
         reference=row.reference,
@@ -67,6 +112,16 @@ def _appointment(found: Confirmed) -> Appointment:
         reason=row.reason,
         email=found.email,
         ahead=row.status == "booked" and row.starts_at > now,
+        status=status,
+        tone=tone,
+        before=[words.span(starts_at, ends_at, now=now) for starts_at, ends_at in found.before],
+        why=found.why,
+        can_change=refusal is None,
+        refusal=refusal.sentence if refusal else "",
+        until=words.moment(found.choices.until, now=now),
+        move_path=routes.doctor_profile(row.doctor_id, move=row.reference),
+        doctor_path=routes.doctor_profile(row.doctor_id),
+        reasons=list(found.choices.reasons),
         calendar_path=address_of(routes.calendar_file(row.reference)),
         google_path=google_link(
             title=f"Appointment with {row.doctor}",
@@ -95,6 +150,7 @@ def _content() -> rx.Component:
         theme.page_heading(
             rx.cond(shown.ahead, "You are booked", "Your appointment"),
             rx.cond(shown.ahead, "See you at the clinic.", ""),
+            aside=rx.cond(shown.ahead, rx.fragment(), theme.chip(shown.status, shown.tone)),
         ),
         theme.card(
             theme.facts(
@@ -104,8 +160,13 @@ def _content() -> rx.Component:
                 ("Reference", rx.el.span(shown.reference, class_name="numbers")),
             ),
             rx.cond(shown.reason, theme.well(rx.el.strong("Reason: "), shown.reason)),
+            rx.cond(
+                shown.before,
+                rx.el.p("Moved from ", rx.foreach(shown.before, _former), class_name="small second"),
+            ),
+            rx.cond(shown.why, rx.el.p("Cancelled: ", shown.why, class_name="small second")),
         ),
-        rx.cond(shown.ahead, _what_next()),
+        rx.cond(shown.ahead, rx.fragment(_what_next(), _change())),
         theme.line(
             theme.link_button("My appointments", routes.PATIENT, kind="primary"),
             theme.link_button("Find a doctor", routes.DOCTORS),
@@ -117,6 +178,54 @@ def _lines(*facts: str, small: str) -> rx.Component:
     """One below the other, the last one small."""
     above = [part for fact in facts for part in (fact, rx.el.br())]
     return rx.fragment(*above, rx.el.span(small, class_name="small second"))
+
+
+def _former(span: str) -> rx.Component:
+    return rx.el.s(span, class_name="former")
+
+
+def _change() -> rx.Component:
+    """Moving and cancelling, or why not and what to do instead."""
+    return theme.section(
+        "If you cannot come",
+        theme.card(
+            rx.cond(
+                Booked.shown.can_change,
+                rx.cond(Booked.is_cancelling, _question(), _ways()),
+                rx.el.p(Booked.shown.refusal),
+            )
+        ),
+    )
+
+
+def _ways() -> rx.Component:
+    return theme.stack(
+        rx.el.p("You can move or cancel this appointment until ", Booked.shown.until, "."),
+        theme.line(
+            theme.link_button("Move to another time", Booked.shown.move_path, icon_name="calendar-sync"),
+            theme.button("Cancel appointment", kind="danger", id="cancel", on_click=Booked.ask(True)),
+        ),
+    )
+
+
+def _question() -> rx.Component:
+    return theme.form(
+        theme.choices(
+            "Why do you cancel?",
+            rx.foreach(
+                Booked.shown.reasons, lambda reason: theme.choice(reason, name="choice", value=reason, required=False)
+            ),
+            error=Booked.errors["choice"],
+        ),
+        theme.text_field(
+            "In your own words", "note", optional=True, max_length=200, error=Booked.errors["reason"], id="why"
+        ),
+        theme.line(
+            theme.button("Cancel this appointment", kind="danger", solid=True, type="submit"),
+            theme.button("Keep it", kind="quiet", on_click=Booked.ask(False)),
+        ),
+        on_submit=Booked.cancel,
+    )
 
 
 def _what_next() -> rx.Component:

@@ -17,6 +17,7 @@ from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.address import address
 from mhms_app.web.components.native_form import address_of
 from mhms_app.web.components.only_for import only_for
+from mhms_app.web.components.statuses import FOR_PATIENT
 from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
@@ -24,13 +25,6 @@ from mhms_app.web.shell import frame
 _SIZE = 10
 _LAST_PAGE = 1000
 _IN_DAYS = {1: "tomorrow", 2: "in two days", 3: "in three days", 4: "in four days", 5: "in five days", 6: "in six days"}
-_STATUS = {
-    "booked": ("Confirmed", "accent"),
-    "checked_in": ("You are checked in", "info"),
-    "completed": ("Completed", "ok"),
-    "no_show": ("Missed", "warn"),
-    "cancelled": ("Cancelled", "bad"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +42,7 @@ class Appointment:
     path: str = ""
     calendar_path: str = ""
     doctor_path: str = ""
+    move_path: str = ""
 
 
 class Home(Screen):
@@ -99,7 +94,7 @@ class Home(Screen):
 
 
 def _appointment(row: AppointmentRow, now: datetime) -> Appointment:
-    status, tone = _STATUS[row.status]
+    status, tone = FOR_PATIENT[row.status]
     if row.status == "booked" and row.ends_at <= now:
         status, tone = "Over", ""
     return Appointment(
@@ -114,6 +109,7 @@ def _appointment(row: AppointmentRow, now: datetime) -> Appointment:
         path=routes.booked(row.reference),
         calendar_path=address_of(routes.calendar_file(row.reference)),
         doctor_path=routes.doctor_profile(row.doctor_id),
+        move_path=routes.doctor_profile(row.doctor_id, move=row.reference),
     )
 
 
@@ -171,7 +167,8 @@ def _next() -> rx.Component:
         rx.cond(shown.reason, theme.well(rx.el.strong("Reason: "), shown.reason)),
         theme.line(
             theme.link_button("Add to calendar", shown.calendar_path, icon_name="calendar-plus", reload_document=True),
-            theme.link_button("Details", shown.path, kind="quiet"),
+            theme.link_button("Move", shown.move_path, kind="quiet"),
+            theme.link_button("Details or cancel", shown.path, kind="quiet"),
         ),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
@@ -17,12 +18,15 @@ from mhms_app.accounts.rules import initials
 from mhms_app.availability import service as availability
 from mhms_app.availability.rules import day_of, week_of
 from mhms_app.availability.service import BookableWeek, SlotRow, SlotsChanged
+from mhms_app.booking import changes, holds, lists, statement
 from mhms_app.booking import service as booking
-from mhms_app.booking import statement
-from mhms_app.booking.rules import REASON_LENGTH, NotBookable, TooManyAppointments
+from mhms_app.booking.holds import Hold
+from mhms_app.booking.lists import AppointmentRow
+from mhms_app.booking.rules import REASON_LENGTH, BookingPaused, NotBookable, TooManyAppointments
 from mhms_app.directory.service import DoctorRow
 from mhms_app.errors import NotFound
 from mhms_app.live.hub import hub
+from mhms_app.live.keeper import keeper
 from mhms_app.settings import settings
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.address import address
@@ -112,6 +116,9 @@ class Profile(Screen):
         sheet: on phones, the booking is open over the week.
         news: the doctor has published times that are not shown yet.
         spoken: what a screen reader says of it.
+        kept_until, kept_seconds: until when the chosen slot is held for this patient, and how long that is.
+        lapsed: said when it is held no more.
+        moving: the appointment for which another time is looked for; ``""`` when a new one is booked.
         address: the page as it is, to come back to.
     """
 
@@ -132,6 +139,10 @@ class Profile(Screen):
     sheet: bool = False
     news: bool = False
     spoken: str = ""
+    kept_until: str = ""
+    kept_seconds: int = 0
+    lapsed: str = ""
+    moving: str = ""
     address: str = ""
     login_path: str = routes.LOGIN
     signup_path: str = routes.SIGNUP
@@ -142,6 +153,8 @@ class Profile(Screen):
     _gone: frozenset[int] = frozenset()  # of these slots, those that are shown as taken for a moment
     _slot: SlotRow | None = None  # the chosen one
     _key: str = ""  # made when a slot is chosen: the same booking sent twice is one booking
+    _hold: Hold | None = None
+    _move: AppointmentRow | None = None
     _booked: int = 0  # the slot that was booked on this page: no news to who booked it
 
     @handler()
@@ -161,9 +174,11 @@ class Profile(Screen):
             self.doctor = Doctor()
             return
         self._show(found)
+        await self._look_for_move(url.query_parameters.get("move", "")[:12])
         asked = found.asked if slot_id != self._booked else None  # who comes back has booked it
         self.sheet = asked is not None
         self._choose(asked)
+        await self._keep()
 
     @handler()
     async def turn(self, weeks: Annotated[int, Field(ge=-1, le=1)]) -> None:
@@ -204,6 +219,7 @@ class Profile(Screen):
     async def choose_another(self) -> Any:
         """Give up the chosen slot; what was typed stays."""
         self._choose(None)
+        await self._keep()
         return rx.set_focus("week")
 
     @handler()
@@ -211,6 +227,12 @@ class Profile(Screen):
         """On a phone: open the booking of the chosen slot."""
         self.sheet = True
         return rx.set_focus("chosen")
+
+    @handler()
+    async def leave(self) -> None:
+        """The page is left: somebody else may have the slot."""
+        self._choose(None)
+        await self._keep()
 
     @handler()
     async def keep_reason(self, text: Annotated[str, Field(max_length=5000)]) -> None:
@@ -228,17 +250,64 @@ class Profile(Screen):
         if slot is None:
             raise NotFound
         try:
-            booked = await bridge.call_at_once(
-                self, statement.book_at_once, booking.book, slot_id=slot.id, reason=self.reason, key=self._key
-            )
+            reference = await self._book_or_move(slot)
         except NotBookable as refusal:
-            self._show(await self._read(self._monday))
-            self._refuse(refusal.sentence, slot, offer=not isinstance(refusal, TooManyAppointments))
+            await self._show_refusal(refusal, slot)
             return None
         hub.leave(self)
+        self._forget_hold()
         self._booked = slot.id
         self._remember("")
-        return rx.redirect(routes.booked(booked.reference))
+        return rx.redirect(routes.booked(reference))
+
+    async def _book_or_move(self, slot: SlotRow) -> str:
+        """The reference of the appointment that now has the slot."""
+        if self._move is not None:
+            moved = await bridge.call(self, changes.move, reference=self._move.reference, slot_id=slot.id)
+            return moved.reference
+        booked = await bridge.call_at_once(
+            self, statement.book_at_once, booking.book, slot_id=slot.id, reason=self.reason, key=self._key
+        )
+        return booked.reference
+
+    async def _show_refusal(self, refusal: NotBookable, slot: SlotRow) -> None:
+        """Show the week as it is by now, and why the slot cannot be had."""
+        self._show(await self._read(self._monday))
+        self._refuse(refusal.sentence, slot, offer=not isinstance(refusal, (TooManyAppointments, BookingPaused)))
+
+    async def _look_for_move(self, reference: str) -> None:
+        """Find the patient's appointment for which another time is looked for."""
+        self._move, self.moving = None, ""
+        if reference and self.viewer_role == Role.PATIENT.value:
+            with suppress(NotFound):
+                self._move = await bridge.read(self, lists.appointment, reference=reference)
+                self.moving = words.span(self._move.starts_at, self._move.ends_at, now=bridge.now())
+        self._follow()
+
+    async def _keep(self) -> None:
+        """Hold what a patient has chosen, and let go of what they held before."""
+        if self.viewer_role != Role.PATIENT.value:
+            return
+        slot, held = self._slot, self._hold
+        self._forget_hold()
+        if slot is None or self.problem:
+            if held is not None:
+                await bridge.call(self, holds.release)
+            return
+        try:
+            self._hold = await bridge.call(
+                self, holds.hold, slot_id=slot.id, moving=self._move.id if self._move else None
+            )
+        except NotBookable as refusal:
+            await self._show_refusal(refusal, slot)
+            return
+        keeper.keep(self, self._hold)
+        self.kept_until = words.clock(self._hold.until)
+        self.kept_seconds = round((self._hold.until - bridge.now()).total_seconds())
+
+    def _forget_hold(self) -> None:
+        keeper.forget(self)
+        self._hold, self.kept_until, self.kept_seconds, self.lapsed = None, "", 0, ""
 
     async def _read(self, week: date | None, slot_id: int | None = None) -> BookableWeek:
         return await bridge.read(
@@ -253,6 +322,7 @@ class Profile(Screen):
             self._show(found)
             slot = found.asked
         self._choose(slot)
+        await self._keep()
 
     async def _turn_to(self, week: date | None) -> None:
         self._show(await self._read(week))
@@ -309,7 +379,10 @@ class Profile(Screen):
 
     def _follow(self) -> None:
         """Keep the ways back to this page true."""
-        self.address = routes.doctor_profile(self._doctor_id, week=self._monday, slot_id=self.chosen.id or None)
+        move = self._move.reference if self._move else ""
+        self.address = routes.doctor_profile(
+            self._doctor_id, week=self._monday, slot_id=self.chosen.id or None, move=move
+        )
         self.login_path, self.signup_path = routes.login_then(self.address), routes.signup_then(self.address)
 
     async def _on_slots_changed(self, change: SlotsChanged) -> None:
@@ -317,12 +390,27 @@ class Profile(Screen):
         if change.doctor_id != self._doctor_id:
             return
         self.news = self.news or change.came
-        gone = frozenset(change.gone) - {self._booked}
+        gone = frozenset(change.gone) - {self._booked, self._hold.slot_id if self._hold else 0}
+        self._show_freed(change.freed)
         if here := gone & {slot.id for slot in self._free}:
             self._gone |= here
             self._draw()
         if self._slot and self._slot.id in gone:
             self._refuse(f"{words.clock(self._slot.starts_at)} has just been taken.", self._slot)
+
+    def _show_freed(self, freed: tuple[SlotRow, ...]) -> None:
+        """Put slots that can be had again back into the week, and say so of the one that was held here."""
+        if self._hold and self._hold.slot_id in {slot.id for slot in freed}:
+            time = self.chosen.short
+            self._forget_hold()
+            self.lapsed = f"{time} is no longer kept for you. It is still free: confirm it now, or choose another."
+        here = [slot for slot in freed if week_of(words.local(slot.starts_at).date()) == self._monday]
+        if here:
+            known = {slot.id: slot for slot in (*self._free, *here)}
+            self._free = tuple(sorted(known.values(), key=lambda slot: slot.starts_at))
+            self._gone -= {slot.id for slot in here}
+            self.empty = False
+            self._draw()
 
     async def _settle(self) -> None:
         """Remove what was struck through."""
@@ -403,6 +491,7 @@ def page() -> rx.Component:
     return frame(
         theme.loading(rx.cond(Profile.doctor.name, _doctor_and_week(), _nobody()), _skeleton()),
         address(Profile.address),
+        rx.el.span(on_unmount=Profile.leave, hidden=True),
         active=routes.DOCTORS,
     )
 
@@ -442,6 +531,15 @@ def _head() -> rx.Component:
             class_name="profile",
         ),
         rx.cond(doctor.bio, rx.el.p(doctor.bio, class_name="bio")),
+        rx.cond(
+            Profile.moving,
+            theme.notice(
+                "Choose another time for your appointment of ",
+                rx.el.strong(Profile.moving),
+                ". It stays yours until you confirm the new one.",
+                tone="info",
+            ),
+        ),
         rx.cond(
             doctor.hidden,
             theme.notice("Patients cannot find this page until an administrator has approved the doctor.", tone="warn"),
@@ -570,7 +668,7 @@ _IS_STAFF = (Screen.viewer_role == Role.DOCTOR.value) | (Screen.viewer_role == R
 def _booking() -> rx.Component:
     return rx.fragment(
         theme.panel(
-            rx.cond(_IS_STAFF, "This time", "Your appointment"),
+            rx.cond(_IS_STAFF, "This time", rx.cond(Profile.moving, "The new time", "Your appointment")),
             theme.well(
                 rx.el.strong(Profile.chosen.long, id="chosen", tab_index=-1),
                 rx.el.br(),
@@ -597,25 +695,32 @@ def _booking() -> rx.Component:
 
 
 def _form() -> rx.Component:
+    reason = theme.text_area(
+        "Reason",
+        "reason",
+        optional=True,
+        placeholder="What should the doctor know beforehand?",
+        hint=Profile.room,
+        error=Profile.errors["reason"],
+        default_value=Profile.reason,
+        on_change=Profile.keep_reason.debounce(300),
+    )
+    confirm = rx.cond(Profile.moving, "Move appointment", "Confirm booking")
     return theme.form(
-        theme.text_area(
-            "Reason",
-            "reason",
-            optional=True,
-            placeholder="What should the doctor know beforehand?",
-            hint=Profile.room,
-            error=Profile.errors["reason"],
-            default_value=Profile.reason,
-            on_change=Profile.keep_reason.debounce(300),
-        ),
+        _kept(),
+        rx.cond(Profile.moving, rx.el.input(type="hidden", name="reason", default_value=""), reason),
         _problem(),
-        rx.cond(
-            Profile.problem,
-            rx.fragment(),
-            theme.button("Confirm booking", kind="primary", type="submit", full=True),
-        ),
+        rx.cond(Profile.problem, rx.fragment(), theme.button(confirm, kind="primary", type="submit", full=True)),
         _choose_another(),
         on_submit=Profile.confirm,
+    )
+
+
+def _kept() -> rx.Component:
+    """For how long the time is kept."""
+    return rx.fragment(
+        rx.cond(Profile.kept_until, theme.countdown("Kept for you until ", Profile.kept_until, Profile.kept_seconds)),
+        rx.cond(Profile.lapsed, theme.notice(Profile.lapsed, tone="warn", role="status")),
     )
 
 

@@ -1,0 +1,115 @@
+"""Holds: a slot is a patient's for some minutes while they fill in the form.
+
+A hold is a state of the slot in the database, so it survives a restart and is seen by every worker; it is taken by
+compare-and-swap like a booking. A patient holds one slot at a time: taking another lets go of the first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, select, update
+from sqlmodel import Session, col
+
+from mhms_app import db
+from mhms_app.actor import Actor
+from mhms_app.availability.models import Slot, SlotState
+from mhms_app.availability.service import SlotRow, SlotsChanged
+from mhms_app.booking import rules
+from mhms_app.booking.rules import SlotTaken
+from mhms_app.booking.service import (
+    free_for,
+    lock_patient,
+    patient_view,
+    require_patient,
+    slot_under_lock,
+    with_next_free,
+)
+
+_HELD = SlotState.HELD.value
+AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A slot that is kept for a patient until an instant (aware UTC)."""
+
+    slot_id: int
+    patient_id: int
+    until: datetime
+
+
+def hold(session: Session, actor: Actor | None, *, slot_id: int, moving: int | None = None) -> Hold:
+    """Keep a slot for the acting patient while they fill in the form; asking again begins anew.
+
+    Args:
+        moving: the key of the appointment that is to be moved there, if one is.
+
+    Raises:
+        NotBookable: as ``rules.why_not_bookable`` decides; what was held before is held no more.
+        NotFound: there is no such slot.
+    """
+    _, patient_id = require_patient(actor)
+    lock_patient(session, patient_id)
+    release(session, actor)
+    slot, now = slot_under_lock(session, slot_id), db.clock.now()
+    patient = patient_view(session, patient_id, slot, without=moving)
+    why_not = rules.why_not_movable if moving else rules.why_not_bookable
+    if refusal := why_not(slot.view, patient, now=now, policy=slot.policy):
+        raise with_next_free(session, slot) if isinstance(refusal, SlotTaken) else refusal
+    until = now + slot.policy.hold
+    session.execute(
+        update(Slot)
+        .where(col(Slot.id) == slot_id, free_for(patient_id))
+        .values(state=_HELD, held_by=patient_id, held_until=until)
+        .execution_options(synchronize_session=False)
+    )
+    db.announce(session, SlotsChanged(slot.doctor_id, gone=(slot_id,), came=False))
+    return Hold(slot_id, patient_id, until)
+
+
+def release(session: Session, actor: Actor | None) -> None:
+    """Let go of what the acting patient holds."""
+    _, patient_id = require_patient(actor)
+    _open(session, col(Slot.held_by) == patient_id)
+
+
+def let_go(session: Session, held: Hold) -> None:
+    """Let go of a hold whose screen is gone, unless it was renewed since."""
+    _open(
+        session, col(Slot.id) == held.slot_id, col(Slot.held_by) == held.patient_id, col(Slot.held_until) == held.until
+    )
+
+
+def any_expired(session: Session) -> bool:
+    """Whether a hold is over that nobody has ended."""
+    over = select(col(Slot.id)).where(col(Slot.state) == _HELD, col(Slot.held_until) <= db.clock.now()).limit(1)
+    return session.execute(over).first() is not None
+
+
+def open_expired(session: Session) -> int:
+    """Open the slots whose hold is over; returns how many."""
+    return _open(session, col(Slot.held_until) <= db.clock.now())
+
+
+def _open(session: Session, *which: ColumnElement[bool]) -> int:
+    found = session.execute(
+        select(col(Slot.id), col(Slot.doctor_id), col(Slot.starts_at), col(Slot.ends_at))
+        .where(col(Slot.state) == _HELD, *which)
+        .order_by(col(Slot.id))
+        .limit(AT_ONCE)
+        .with_for_update(skip_locked=True)
+    ).all()
+    if not found:
+        return 0
+    session.execute(
+        update(Slot)
+        .where(col(Slot.id).in_([row.id for row in found]), col(Slot.state) == _HELD)
+        .values(state=SlotState.OPEN.value, held_by=None, held_until=None)
+        .execution_options(synchronize_session=False)
+    )
+    for slot_id, doctor_id, starts_at, ends_at in found:
+        freed = SlotRow(slot_id, doctor_id, starts_at, ends_at, SlotState.OPEN.value)
+        db.announce(session, SlotsChanged(doctor_id, gone=(), came=False, freed=(freed,)))
+    return len(found)

@@ -1,0 +1,70 @@
+"""Holds end: when their time is over, and when the screen that asked for them is gone.
+
+The database knows until when a slot is held; this task opens what is over, in whichever worker looks first. Which
+tab holds what only its own worker knows: a tab that stays closed for two looks loses its hold. Should the worker
+die instead, the hold's own end frees the slot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+import reflex as rx
+
+from mhms_app import db
+from mhms_app.booking import holds
+from mhms_app.booking.holds import Hold
+from mhms_app.live.hub import connected_tabs
+
+log = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class Keeper:
+    """Which tab of this worker holds what."""
+
+    _held: dict[str, Hold] = field(default_factory=dict)
+    _missing: set[str] = field(default_factory=set)
+
+    def keep(self, screen: Any, hold: Hold) -> None:
+        """Remember that this tab holds a slot; it holds one at a time."""
+        self._held[screen.router.session.client_token] = hold
+
+    def forget(self, screen: Any) -> None:
+        """This tab holds nothing any more."""
+        self._held.pop(screen.router.session.client_token, None)
+
+    async def run(self, app: rx.App) -> None:
+        """The lifespan task: look every two seconds until the worker ends."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            left = self._left(connected_tabs(app))
+            try:
+                await asyncio.to_thread(_end, left)
+            except Exception as error:  # an outage; every hold still ends by itself
+                log.warning("holds could not be looked after (%s)", type(error).__name__)
+
+    def _left(self, connected: set[str]) -> list[Hold]:
+        """The holds of the tabs that were closed at the last look already."""
+        closed = self._held.keys() - connected
+        left = [self._held.pop(token) for token in closed & self._missing]
+        self._missing = closed & self._held.keys()
+        return left
+
+
+def _end(left: list[Hold]) -> None:
+    with db.transaction(read_only=True) as session:
+        due = bool(left) or holds.any_expired(session)
+    if due:
+        with db.transaction() as session:
+            for hold in left:
+                holds.let_go(session, hold)
+            holds.open_expired(session)
+
+
+keeper = Keeper()
