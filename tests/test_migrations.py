@@ -15,7 +15,7 @@ from mhms_app import db
 from mhms_app.accounts.models import Patient
 from mhms_app.audit import service as audit
 from mhms_app.availability.models import Slot
-from mhms_app.booking.models import Appointment
+from mhms_app.booking.models import Appointment, AppointmentMove
 from mhms_app.calendars import service as calendars
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.notifications import service as notifications
@@ -47,7 +47,8 @@ def fill(starts_at: datetime) -> None:
         calendars.create_feed(session, builders.actor(session, patient), shows="own")
         builders.hours(session, doctor)
         builders.day_off(session, doctor, starts_at.date())
-        builders.added(session, appointment(slot, doctor, patient))
+        moved = builders.added(session, appointment(slot, doctor, patient))
+        builders.added(session, former(moved, patient))
         audit.record(session, actor_id=None, action="test.fill")
         notifications.account_password(session, email="jo@example.com", name="Jo", temporary_password="abcd")
     with db.engine().connect() as connection:
@@ -66,6 +67,18 @@ def appointment(slot: Slot, doctor: Doctor, patient: Patient) -> Appointment:
         ends_at=slot.ends_at,
         idempotency_key="4f0c5b1e-0000-4000-8000-000000000000",
         created_at=slot.starts_at - timedelta(days=1),
+    )
+
+
+def former(moved: Appointment, patient: Patient) -> AppointmentMove:
+    return AppointmentMove(
+        appointment_id=moved.id,
+        moved_at=moved.created_at,
+        moved_by=patient.user_id,
+        slot_id=moved.slot_id,
+        doctor_id=moved.doctor_id,
+        starts_at=moved.starts_at - timedelta(days=1),
+        ends_at=moved.ends_at - timedelta(days=1),
     )
 
 
