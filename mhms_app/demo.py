@@ -27,7 +27,7 @@ from mhms_app.accounts.rules import search_key
 from mhms_app.actor import Role
 from mhms_app.audit import service as audit
 from mhms_app.availability import rules
-from mhms_app.availability.models import Slot, SlotState
+from mhms_app.availability.models import HoursException, Slot, SlotState, WorkingHours
 from mhms_app.booking.models import Appointment, Status
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.settings import settings
@@ -413,6 +413,7 @@ class _Clinic:
         self.random = Random("Linden Clinic")  # noqa: S311 - it decides nothing that must be secret
         self.password_hash = passwords.hash_password(PASSWORD)
         self.busy: defaultdict[int, list[rules.Times]] = defaultdict(list)
+        self.days_off: list[HoursException] = []
 
     def fill(self) -> None:
         """Write everything."""
@@ -422,6 +423,8 @@ class _Clinic:
         slots = {person.name: list(self.slots(doctor, person.hours)) for person, doctor in doctors.items()}
         bookings = [*self.bookings_of_jo(patients[0], slots), *self.bookings(patients[1:], slots)]
         self.add_slots(list(chain.from_iterable(slots.values())))
+        self.add(self.working_hours(doctor, person.hours) for person, doctor in doctors.items())
+        self.add(self.days_off)
         self.add(self.appointments(bookings, {_key(doctor): doctor.department_id for doctor in doctors.values()}))
         audit.record(self.session, actor_id=admin.id, action="demo.load")
         self.session.flush()
@@ -434,7 +437,13 @@ class _Clinic:
     def add_slots(self, slots: list[_Slot]) -> None:
         """Store thousands of slots in a moment and give them their keys."""
         rows = [
-            {"doctor_id": s.doctor_id, "starts_at": s.starts_at, "ends_at": s.ends_at, "state": s.state.value}
+            {
+                "doctor_id": s.doctor_id,
+                "starts_at": s.starts_at,
+                "ends_at": s.ends_at,
+                "state": s.state.value,
+                "from_hours": True,
+            }
             for s in slots
         ]
         keys = self.session.scalars(insert(Slot).returning(col(Slot.id), sort_by_parameter_order=True), rows)
@@ -463,7 +472,11 @@ class _Clinic:
         """The departments with their doctors; a newcomer waits for approval."""
         departments = [
             Department(
-                name=unit.name, name_key=search_key(unit.name), description=unit.description, location=unit.location
+                name=unit.name,
+                name_key=search_key(unit.name),
+                description=unit.description,
+                location=unit.location,
+                horizon_weeks=DAYS_AHEAD // 7,
             )
             for unit in UNITS
         ]
@@ -503,6 +516,8 @@ class _Clinic:
         for offset in range(-DAYS_BEHIND, DAYS_AHEAD):
             day = self.today + timedelta(days=offset)
             if day.weekday() not in hours.weekdays or (not lively and self.random.random() < 0.06):
+                if offset >= 0 and day.weekday() in hours.weekdays:
+                    self.days_off.append(HoursException(doctor_id=_key(doctor), day=day, kind="off"))
                 continue
             length = timedelta(minutes=hours.minutes)
             for starts_at, ends_at in rules.cut(
@@ -510,6 +525,20 @@ class _Clinic:
             ):
                 if lively or offset >= 0 or self.random.random() < 0.25:
                     yield _Slot(_key(doctor), starts_at, ends_at)
+
+    def working_hours(self, doctor: Doctor, hours: Hours) -> WorkingHours:
+        """The rule from which the slots were made, and which makes those of the coming weeks."""
+        since, until = hours.breaks[0] if hours.breaks else (None, None)
+        return WorkingHours(
+            doctor_id=_key(doctor),
+            weekdays=sum(1 << day for day in hours.weekdays),
+            start=hours.start,
+            end=hours.end,
+            slot_minutes=hours.minutes,
+            break_start=since,
+            break_end=until,
+            valid_from=self.today - timedelta(days=DAYS_BEHIND),
+        )
 
     def bookings_of_jo(self, jo: Patient, slots: dict[str, list[_Slot]]) -> Iterator[_Booking]:
         """The demo patient: two visits behind them and one in two days."""

@@ -10,7 +10,7 @@ import reflex as rx
 
 from mhms_app import routes
 from mhms_app.web.admin import bookings, departments, emails, overview, slots, users
-from mhms_app.web.doctor import availability, day, profile, unused
+from mhms_app.web.doctor import availability, day, hours, profile, unused
 from mhms_app.web.patient import booked, calendar, home
 from mhms_app.web.public import doctor_profile, doctors, landing, login, not_found, signup
 
@@ -33,6 +33,7 @@ PAGES = (
     Page(routes.SIGNUP, "Create your account", signup.page, signup.Signup.load),
     Page(routes.DOCTOR, "Your day", day.page, day.Day.load),
     Page(routes.AVAILABILITY, "Availability", availability.page, availability.Availability.load),
+    Page(routes.HOURS, "Working hours", hours.page, hours.WorkingHours.load),
     Page(routes.UNUSED_SLOTS, "Unused slots", unused.page, unused.Unused.load),
     Page(routes.OWN_PROFILE, "Your profile", profile.page, profile.Profile.load),
     Page(routes.PATIENT, "My appointments", home.page, home.Home.load),

@@ -33,6 +33,7 @@ _PLACES = {
     "doctor": (
         Place("Today", routes.DOCTOR, "calendar-check"),
         Place("Availability", routes.AVAILABILITY, "calendar-clock"),
+        Place("Working hours", routes.HOURS, "clock", "Hours"),
     ),
     "admin": (
         Place("Overview", routes.ADMIN, "layout-dashboard"),

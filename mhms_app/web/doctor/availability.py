@@ -550,7 +550,11 @@ def _block_view(block: Block) -> rx.Component:
 
 def _footer() -> rx.Component:
     return theme.line(
-        rx.el.p(view.footnote, class_name="small second"),
+        rx.cond(
+            view.footnote,
+            rx.el.p(view.footnote, class_name="small second"),
+            theme.link("Let your working hours publish slots", routes.HOURS, icon_after="arrow-right"),
+        ),
         theme.link("Unused slots", routes.UNUSED_SLOTS, icon_after="arrow-right"),
         apart=True,
     )

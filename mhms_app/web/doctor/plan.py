@@ -55,7 +55,7 @@ def read_range(typed: Mapping[str, str], *, monday: date, weekdays: Collection[i
     Raises:
         InvalidForm: what cannot be read, by field.
     """
-    form = _Form(typed)
+    form = Reader(typed)
     last_day = form.day("last_day") if typed["last_day"] else monday + timedelta(days=6)
     rest = ((form.clock("lunch_start"), form.clock("lunch_end")),) if lunch else ()
     plan = Plan(
@@ -78,7 +78,7 @@ def read_single(typed: Mapping[str, str]) -> Plan:
     Raises:
         InvalidForm: what cannot be read, by field.
     """
-    form = _Form(typed)
+    form = Reader(typed)
     day, start, length = form.day("day"), form.clock("time"), form.minutes("length")
     form.refuse()
     end = datetime.combine(day, start) + length
@@ -87,7 +87,7 @@ def read_single(typed: Mapping[str, str]) -> Plan:
     return Plan(day, day, start, end.time(), length)
 
 
-class _Form:
+class Reader:
     """Reads typed values; collects what is wrong with them."""
 
     def __init__(self, typed: Mapping[str, str]) -> None:
