@@ -11,6 +11,7 @@ from threading import Barrier, Event
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from mhms_app import db
@@ -197,6 +198,24 @@ def test_a_withdrawn_slot_can_be_published_again_by_hand(cast: Cast) -> None:
     with db.transaction() as session:
         availability.publish(session, cast.me, plan=TUESDAYS.between(MONDAY + DAY, MONDAY + DAY))
     assert list(slots()) == FIRST_TUESDAY + SECOND_TUESDAY
+
+
+def test_a_slot_that_is_booked_while_its_hours_change_is_kept(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(cast.me, PutHours(TUESDAYS))
+    taken = slots()["24 Nov 09:30"]
+    compare = hours._compare
+
+    def compare_and_lose(session: Session, *about: object) -> object:
+        found = compare(session, *about)  # type: ignore[arg-type]
+        session.execute(update(Slot).where(col(Slot.id) == taken).values(state="booked"))
+        return found
+
+    monkeypatch.setattr(hours, "_compare", compare_and_lose)
+    longer = replace(TUESDAYS, length=timedelta(hours=1))
+    done = save(cast.me, PutHours(longer, id=key_of_hours(cast.me)))
+    assert (len(done.appear), len(done.vanish), done.stay, done.outside) == (3, 7, 1, 1)
+    assert list(slots("booked")) == ["24 Nov 09:30"]
+    assert list(slots()) == ["24 Nov 10:00", "01 Dec 09:00", "01 Dec 10:00"]
 
 
 # Exceptions -----------------------------------------------------------------------------------------
