@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from reflex_base.registry import RegistrationContext
 
 import mhms_app.mhms_app  # noqa: F401 - registers every State
+from mhms_app.web.admin.departments import PolicyTexts
 from mhms_app.web.gate import policy_of
 from mhms_app.web.pages import PAGES
 from tests.socket.cast import Cast
@@ -42,6 +43,7 @@ class Entry(NamedTuple):
 def matrix(cast: Cast) -> dict[str, Entry]:
     """The whole matrix, by ``page.State.handler``."""
     department = {"name": "Radiology", "description": "", "location": ""}
+    policy = dict.fromkeys(PolicyTexts.__annotations__, "1")
     account = {"full_name": "New Person", "email": "new.person@example.com", "phone": ""}
     lines: dict[str, tuple[str, dict[str, Any]]] = {
         "admin.bookings.Bookings.choose_doctor": (ADMIN, {"text": "Dr. Amira Haddad"}),
@@ -51,8 +53,10 @@ def matrix(cast: Cast) -> dict[str, Entry]:
         "admin.departments.Departments.ask": (ADMIN, {"closing": False}),
         "admin.departments.Departments.close": (ADMIN, {}),
         "admin.departments.Departments.edit": (ADMIN, {"department_id": cast.department}),
+        "admin.departments.Departments.edit_rules": (ADMIN, {"department_id": cast.department}),
         "admin.departments.Departments.load": (ADMIN, {}),
         "admin.departments.Departments.save": (ADMIN, {"typed": department}),
+        "admin.departments.Departments.save_rules": (ADMIN, {"typed": policy}),
         "admin.departments.Departments.set_open": (ADMIN, {"is_open": True}),
         "admin.emails.Emails.load": (ADMIN, {}),
         "admin.emails.Emails.narrow": (ADMIN, {"name": "q", "value": "lost"}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 
 import reflex as rx
@@ -11,6 +11,8 @@ from typing_extensions import TypedDict
 
 from mhms_app import routes
 from mhms_app.actor import Role
+from mhms_app.booking import policies
+from mhms_app.booking.policies import PolicyForm
 from mhms_app.directory import service as directory
 from mhms_app.directory.service import DepartmentRow
 from mhms_app.web import bridge, theme, words
@@ -31,6 +33,20 @@ class DepartmentForm(TypedDict):
     location: Text
 
 
+class PolicyTexts(TypedDict):
+    """What is typed about a department's policy; numbers as their digits."""
+
+    notice_minutes: Text
+    ahead_days: Text
+    change_hours: Text
+    most_active: Text
+    most_missed: Text
+    missed_days: Text
+    hold_minutes: Text
+    reminder_hours: Text
+    cancel_reasons: Text
+
+
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One department in the table, or in the form beside it."""
@@ -41,6 +57,21 @@ class Unit:
     location: str
     open: bool
     doctors: str
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyShown:
+    """A department's policy as the form shows it."""
+
+    notice_minutes: str = ""
+    ahead_days: str = ""
+    change_hours: str = ""
+    most_active: str = ""
+    most_missed: str = ""
+    missed_days: str = ""
+    hold_minutes: str = ""
+    reminder_hours: str = ""
+    cancel_reasons: str = ""
 
 
 _NEW = Unit(0, "", "", "", True, "")
@@ -55,16 +86,37 @@ class Departments(Screen):
     edited: Unit = _NEW
     form: int = 0
     is_closing: bool = False
+    rules_of: int = 0  # the department whose policy is edited
+    rules: PolicyShown = PolicyShown()
 
     @handler(Role.ADMIN)
     async def load(self) -> None:
         """Show the departments."""
-        self.is_editing = self.is_closing = False
+        self.is_editing, self.is_closing, self.rules_of = False, False, 0
         await self._show()
+
+    @handler(Role.ADMIN)
+    async def edit_rules(self, department_id: int) -> None:
+        """Open the form with a department's policy."""
+        found = await bridge.read(self, policies.read_policy, department_id=department_id)
+        self.edited = next((unit for unit in self.units if unit.id == department_id), _NEW)
+        self.rules = PolicyShown(**{name: str(value) for name, value in asdict(found).items()})
+        self.rules_of, self.is_editing = department_id, True
+        self.form += 1
+
+    @handler(Role.ADMIN)
+    async def save_rules(self, typed: PolicyTexts) -> Any:
+        """Change the policy of the department in the form."""
+        numbers = {name: _number(typed[name]) for name in policies.LIMITS}  # type: ignore[literal-required]
+        form = PolicyForm(**numbers, reminder_hours=typed["reminder_hours"], cancel_reasons=typed["cancel_reasons"])
+        await bridge.call(self, policies.save_policy, department_id=self.rules_of, typed=form)
+        self.tell(f"The rules of {self.edited.name} are saved.")
+        return self._close()
 
     @handler(Role.ADMIN, local=True)
     async def edit(self, department_id: int) -> None:
         """Open the form with a department, or with 0 an empty one."""
+        self.rules_of = 0
         self.edited = next((unit for unit in self.units if unit.id == department_id), _NEW)
         self.is_editing, self.is_closing = True, False
         self.form += 1
@@ -105,6 +157,12 @@ class Departments(Screen):
         self.units, self.loaded = [_unit_of(row) for row in rows], True
 
 
+def _number(text: str) -> int:
+    """The number that is typed; what is none is out of every limit."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else -1
+
+
 def _unit_of(row: DepartmentRow) -> Unit:
     """What to say of a department."""
     return Unit(
@@ -139,7 +197,7 @@ def page() -> rx.Component:
             theme.page_heading("Departments", "Where doctors work and patients go.", aside=add),
             beside(
                 theme.card(rx.cond(Departments.loaded, listed, theme.skeleton_rows(6)), flush=True),
-                _form(),
+                rx.cond(Departments.rules_of, _rules_form(), _form()),
                 shown=Departments.is_editing,
             ),
         ),
@@ -160,6 +218,11 @@ def _row(unit: Unit) -> rx.Component:
         theme.cell(unit.doctors, label="Doctors"),
         theme.cell(rx.cond(unit.open, theme.chip("Open", "ok"), theme.chip("Closed")), label="State"),
         theme.cell(
+            theme.button(
+                rx.fragment("Rules", theme.unseen(" of ", unit.name)),
+                compact=True,
+                on_click=Departments.edit_rules(unit.id),
+            ),
             theme.button(
                 rx.fragment("Edit", theme.unseen(" ", unit.name)), compact=True, on_click=Departments.edit(unit.id)
             ),
@@ -208,6 +271,58 @@ def _form() -> rx.Component:
         rx.cond(unit.id, theme.stack(_state_of(unit), theme.error_line(Departments.errors["active"]), gap="tight")),
         aside=theme.icon_button("Close", "x", compact=True, on_click=Departments.close),
         label="Department",
+        sheet=Departments.is_editing,
+    )
+
+
+def _rules_form() -> rx.Component:
+    def number(label: str, name: str, hint: str) -> rx.Component:
+        return theme.text_field(
+            label,
+            name,
+            hint=hint,
+            default_value=getattr(Departments.rules, name),
+            error=Departments.errors[name],
+            input_mode="numeric",
+            max_length=6,
+            auto_complete="off",
+        )
+
+    return theme.panel(
+        rx.fragment("Rules of ", Departments.edited.name),
+        theme.form(
+            number("Notice", "notice_minutes", "Minutes before its start until which a slot can be booked."),
+            number("Booking ahead", "ahead_days", "Days ahead that patients can book."),
+            number("Cancelling and moving", "change_hours", "Hours before the appointment until which patients can."),
+            number("Appointments ahead", "most_active", "How many a patient may have at once."),
+            number("Missed appointments", "most_missed", "After so many, online booking pauses for the patient."),
+            number("Missed within", "missed_days", "Days that count."),
+            number("Hold", "hold_minutes", "Minutes that a slot is kept while the form is filled in."),
+            theme.text_field(
+                "Reminders",
+                "reminder_hours",
+                hint="Hours before the appointment, such as 168, 24.",
+                default_value=Departments.rules.reminder_hours,
+                error=Departments.errors["reminder_hours"],
+                optional=True,
+                max_length=60,
+                auto_complete="off",
+            ),
+            theme.text_area(
+                "Reasons for cancelling",
+                "cancel_reasons",
+                hint="One a line; patients choose from these.",
+                default_value=Departments.rules.cancel_reasons,
+                error=Departments.errors["cancel_reasons"],
+                max_length=500,
+                rows=5,
+            ),
+            theme.button("Save rules", kind="primary", type="submit", full=True),
+            on_submit=Departments.save_rules,
+            key=Departments.form,
+        ),
+        aside=theme.icon_button("Close", "x", compact=True, on_click=Departments.close),
+        label="Rules",
         sheet=Departments.is_editing,
     )
 

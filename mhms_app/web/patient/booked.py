@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 import reflex as rx
 from pydantic import Field
@@ -55,7 +55,7 @@ class Appointment:
 class CancelForm(TypedDict):
     """Why a patient cancels."""
 
-    choice: Annotated[str, Field(max_length=100)]
+    choice: NotRequired[Annotated[str, Field(max_length=100)]]
     note: Annotated[str, Field(max_length=1000)]
 
 
@@ -85,7 +85,8 @@ class Booked(Screen):
     async def cancel(self, form: CancelForm) -> None:
         """Cancel the appointment that is shown."""
         reference = self.shown.reference
-        await bridge.call(self, changes.cancel, reference=reference, choice=form["choice"], note=form["note"])
+        choice, note = form.get("choice", ""), form["note"]
+        await bridge.call(self, changes.cancel, reference=reference, choice=choice, note=note)
         self.is_cancelling = False
         await self._show(reference)
         self.tell("Your appointment is cancelled. Thank you for telling us: somebody else can have the time.")
@@ -119,7 +120,7 @@ def _appointment(found: Own) -> Appointment:
         can_change=refusal is None,
         refusal=refusal.sentence if refusal else "",
         until=words.moment(found.choices.until, now=now),
-        move_path=routes.doctor_profile(row.doctor_id, move=row.reference),
+        move_path=routes.doctor_profile(row.doctor_id, week=words.local(row.starts_at).date(), move=row.reference),
         doctor_path=routes.doctor_profile(row.doctor_id),
         reasons=list(found.choices.reasons),
         calendar_path=address_of(routes.calendar_file(row.reference)),

@@ -109,7 +109,7 @@ def _appointment(row: AppointmentRow, now: datetime) -> Appointment:
         path=routes.booked(row.reference),
         calendar_path=address_of(routes.calendar_file(row.reference)),
         doctor_path=routes.doctor_profile(row.doctor_id),
-        move_path=routes.doctor_profile(row.doctor_id, move=row.reference),
+        move_path=routes.doctor_profile(row.doctor_id, week=words.local(row.starts_at).date(), move=row.reference),
     )
 
 

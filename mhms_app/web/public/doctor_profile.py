@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import reflex as rx
 from pydantic import Field
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from mhms_app import routes
 from mhms_app.accounts.rules import initials
@@ -95,9 +95,9 @@ class Choice:
 
 
 class BookingForm(TypedDict):
-    """What a patient types."""
+    """What a patient types; nothing when an appointment is moved."""
 
-    reason: Annotated[str, Field(max_length=5000)]
+    reason: NotRequired[Annotated[str, Field(max_length=5000)]]
 
 
 class Profile(Screen):
@@ -245,7 +245,7 @@ class Profile(Screen):
 
         Which slot it is, the server remembers: what is booked is what this page shows as chosen.
         """
-        self._remember(form["reason"])
+        self._remember(form.get("reason", ""))
         slot = self._slot
         if slot is None:
             raise NotFound
@@ -708,7 +708,7 @@ def _form() -> rx.Component:
     confirm = rx.cond(Profile.moving, "Move appointment", "Confirm booking")
     return theme.form(
         _kept(),
-        rx.cond(Profile.moving, rx.el.input(type="hidden", name="reason", default_value=""), reason),
+        rx.cond(Profile.moving, rx.fragment(), reason),
         _problem(),
         rx.cond(Profile.problem, rx.fragment(), theme.button(confirm, kind="primary", type="submit", full=True)),
         _choose_another(),
