@@ -89,7 +89,7 @@ def test_a_patients_pages_are_accessible_and_fit(app: RunningApp, visitor: Arriv
 
 
 def test_a_doctors_pages_are_accessible_and_fit(app: RunningApp, visitor: Arrive, on_phone: bool) -> None:
-    paths = ("/doctor", "/doctor/availability", "/doctor/unused", "/doctor/profile")
+    paths = ("/doctor", "/doctor/availability", "/doctor/hours", "/doctor/unused", "/doctor/profile")
     newcomer = visitor(phone=on_phone).enters_as(a_doctor(app, f"Dr. Udo Leer {on_phone:d}", approved=False).email)
     doctor = visitor(phone=on_phone).enters_as(demo.DOCTOR)
     for person in (newcomer, doctor):

@@ -54,6 +54,9 @@ doctor.day.Day
     asked awaiting_approval heading is_over lead lines(free, initials, name, reason, slot_id, status, time,
     tone) more_visits next_day previous_day unused visits(name, reason, when) week(name, share, shown, words)
     week_name week_summary
+doctor.hours.WorkingHours
+    awaiting_approval days(key, text, title) drawn key kind lead loaded name panel preview_fact preview_rest
+    preview_weeks(name, text) problems ready rest rules(key, text, title) typed weekdays
 doctor.profile.Profile
     asked awaiting_approval bio department feeds(id, shows, since) languages new(address, webcal) public_path
     title
