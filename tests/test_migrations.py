@@ -15,7 +15,7 @@ from mhms_app import db
 from mhms_app.accounts.models import Patient
 from mhms_app.audit import service as audit
 from mhms_app.availability.models import Slot
-from mhms_app.booking.models import Appointment, AppointmentMove
+from mhms_app.booking.models import Appointment, AppointmentMove, ReminderMark
 from mhms_app.calendars import service as calendars
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.notifications import service as notifications
@@ -49,6 +49,7 @@ def fill(starts_at: datetime) -> None:
         builders.day_off(session, doctor, starts_at.date())
         moved = builders.added(session, appointment(slot, doctor, patient))
         builders.added(session, former(moved, patient))
+        builders.added(session, ReminderMark(department_id=doctor.department_id, hours=24, done_until=starts_at))
         audit.record(session, actor_id=None, action="test.fill")
         notifications.account_password(session, email="jo@example.com", name="Jo", temporary_password="abcd")
     with db.engine().connect() as connection:

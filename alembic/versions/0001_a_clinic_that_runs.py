@@ -402,12 +402,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_appointment_move")),
     )
     op.create_index("ix_appointment_move_appointment", "appointment_move", ["appointment_id", "id"], unique=False)
+    op.create_table(
+        "reminder_mark",
+        sa.Column("department_id", sa.Integer(), nullable=False),
+        sa.Column("hours", sa.Integer(), nullable=False),
+        sa.Column("done_until", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["department_id"], ["department.id"], name=op.f("fk_reminder_mark_department_id_department")
+        ),
+        sa.PrimaryKeyConstraint("department_id", "hours", name=op.f("pk_reminder_mark")),
+    )
 
     _refuse_what_the_columns_cannot(op.get_bind().dialect.name)
 
 
 def downgrade() -> None:
     """Undo; dropping a table drops its triggers and constraints."""
+    op.drop_table("reminder_mark")
     op.drop_table("appointment_move")
     op.drop_index(
         "uq_appointment_slot_active",

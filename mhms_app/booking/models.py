@@ -80,3 +80,17 @@ class AppointmentMove(SQLModel, table=True):
     doctor_id: int = Field(foreign_key="doctor.id")
     starts_at: datetime = Field(sa_type=UTCDateTime)
     ends_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class ReminderMark(SQLModel, table=True):
+    """How far one reminder of a department has come: everybody whose turn it was before ``done_until`` is reminded.
+
+    One row for each department and time ahead. Whoever reminds holds its lock, and moves it in the same
+    transaction in which the messages are written.
+    """
+
+    __tablename__ = "reminder_mark"
+
+    department_id: int = Field(foreign_key="department.id", primary_key=True)
+    hours: int = Field(primary_key=True, description="before the appointment")
+    done_until: datetime = Field(sa_type=UTCDateTime)

@@ -14,6 +14,7 @@ REASON_LENGTH = 500
 WHY_LENGTH = 200
 EARLIEST_CHECK_IN = timedelta(hours=12)
 LATE_AFTER = timedelta(minutes=5)
+_MORNING, _EVENING = 8, 20
 _REFERENCE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # nothing that is misheard or misread
 
 
@@ -256,6 +257,11 @@ _SAID = {
     "no_show": "missed",
     "cancelled": "cancelled",
 }
+
+
+def is_night(local: datetime) -> bool:
+    """Whether it is a time at which nobody wants to be reminded of anything, by the clinic's clock."""
+    return not _MORNING <= local.hour < _EVENING
 
 
 def in_words(span: timedelta) -> str:
