@@ -46,6 +46,8 @@ def matrix(cast: Cast) -> dict[str, Entry]:
     policy = dict.fromkeys(PolicyTexts.__annotations__, "1")
     account = {"full_name": "New Person", "email": "new.person@example.com", "phone": ""}
     lines: dict[str, tuple[str, dict[str, Any]]] = {
+        "admin.bookings.Bookings.ask": (ADMIN, {"reference": ""}),
+        "admin.bookings.Bookings.cancel": (ADMIN, {"form": {"note": "The doctor is ill."}}),
         "admin.bookings.Bookings.choose_doctor": (ADMIN, {"text": "Dr. Amira Haddad"}),
         "admin.bookings.Bookings.load": (ADMIN, {}),
         "admin.bookings.Bookings.narrow": (ADMIN, {"name": "q", "value": "Moreau"}),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import reflex as rx
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from mhms_app import routes
 from mhms_app.actor import Actor, Role
-from mhms_app.booking import lists
+from mhms_app.booking import changes, lists
 from mhms_app.booking.lists import BookingRow, Filter
 from mhms_app.directory import service as directory
 from mhms_app.web import bridge, theme, words
@@ -41,12 +43,27 @@ class Line:
     when: str
     status: str
     tone: str
+    can_cancel: bool = False
+
+
+class StaffCancelForm(TypedDict):
+    """Why the clinic cancels."""
+
+    note: Annotated[str, Field(max_length=1000)]
+
+
+_NONE = Line("", "", "", "", "", "", "", "")
 
 
 class Bookings(Listing, DoctorChoice, Screen):
-    """The filtered list of bookings."""
+    """The filtered list of bookings.
+
+    Attributes:
+        cancelling: the appointment about which it is asked whether and why to cancel it.
+    """
 
     lines: list[Line] = []
+    cancelling: Line = _NONE
     departments: list[tuple[str, str]] = []
     export_path: str = routes.BOOKINGS_CSV
 
@@ -57,7 +74,22 @@ class Bookings(Listing, DoctorChoice, Screen):
     async def load(self) -> None:
         """Show the bookings that the address asks for."""
         self._read_address()
+        self.cancelling = _NONE
         await self._show()
+
+    @handler(Role.ADMIN, local=True)
+    async def ask(self, reference: Annotated[str, Field(max_length=12)]) -> None:
+        """Ask whether and why to cancel one of the appointments shown, or with ``""`` none."""
+        self.cancelling = next((line for line in self.lines if line.reference == reference), _NONE)
+
+    @handler(Role.ADMIN)
+    async def cancel(self, form: StaffCancelForm) -> None:
+        """Cancel it, whatever the department's window; the reason is kept and the patient reads it."""
+        line = self.cancelling
+        await bridge.call(self, changes.cancel, reference=line.reference, choice="", note=form["note"])
+        self.cancelling = _NONE
+        await self._show()
+        self.tell(f"The appointment of {line.patient} is cancelled, and a message is on its way.")
 
     async def _show(self) -> None:
         page, doctors, departments = await bridge.read(self, _look, asked=self.asked, number=self._number)
@@ -90,6 +122,7 @@ def line_of(row: BookingRow, now: datetime) -> Line:
         when=words.span(row.starts_at, row.ends_at, now=now),
         status=status,
         tone=tone,
+        can_cancel=row.status == "booked" and row.ends_at > now,
     )
 
 
@@ -106,13 +139,17 @@ def page() -> rx.Component:
         only_for(
             Role.ADMIN,
             theme.page_heading("Bookings", "Every appointment of the clinic, the latest first.", aside=export),
-            list_card(
-                "Bookings",
-                Bookings,
-                filters=_filters(),
-                rows=Bookings.lines,
-                table=bookings_table(Bookings.lines),
-                empty=_nothing(),
+            listing.beside(
+                list_card(
+                    "Bookings",
+                    Bookings,
+                    filters=_filters(),
+                    rows=Bookings.lines,
+                    table=bookings_table(Bookings.lines, action=_cancel),
+                    empty=_nothing(),
+                ),
+                _question(),
+                shown=Bookings.cancelling.reference,
             ),
         ),
         active=routes.ADMIN_BOOKINGS,
@@ -143,14 +180,19 @@ def _filters() -> tuple[rx.Component, ...]:
     )
 
 
-def bookings_table(lines: Any, caption: str = "Bookings") -> rx.Component:
-    """Appointments as an administrator reads them."""
-    return theme.table(
-        caption, ("Number", "Patient", "Doctor", "Department", "Time", "Status"), rx.foreach(lines, _row)
-    )
+def bookings_table(
+    lines: Any, caption: str = "Bookings", *, action: Callable[[Line], rx.Component] | None = None
+) -> rx.Component:
+    """Appointments as an administrator reads them.
+
+    Args:
+        action: what can be done with one of them.
+    """
+    columns = ("Number", "Patient", "Doctor", "Department", "Time", "Status", *([""] if action else []))
+    return theme.table(caption, columns, rx.foreach(lines, lambda line: _row(line, action)))
 
 
-def _row(line: Line) -> rx.Component:
+def _row(line: Line, action: Callable[[Line], rx.Component] | None) -> rx.Component:
     return theme.table_row(
         theme.cell(line.reference, label="Number", quiet=True),
         theme.cell(line.patient, label="Patient", main=True),
@@ -158,6 +200,42 @@ def _row(line: Line) -> rx.Component:
         theme.cell(line.department, label="Department", quiet=True),
         theme.cell(line.when, label="Time"),
         theme.cell(theme.chip(line.status, line.tone), label="Status"),
+        *([theme.cell(action(line), actions=True)] if action else []),
+    )
+
+
+def _cancel(line: Line) -> rx.Component:
+    return rx.cond(
+        line.can_cancel,
+        theme.button(
+            rx.fragment("Cancel", theme.unseen(" ", line.reference)),
+            kind="quiet",
+            compact=True,
+            on_click=Bookings.ask(line.reference),
+        ),
+    )
+
+
+def _question() -> rx.Component:
+    line = Bookings.cancelling
+    return theme.panel(
+        "Cancel this appointment?",
+        theme.well(rx.el.strong(line.when), rx.el.br(), line.patient, rx.el.br(), f"{line.doctor} · {line.department}"),
+        theme.form(
+            theme.text_area(
+                "Why?",
+                "note",
+                hint="The patient reads this, and it is kept in the audit trail.",
+                error=rx.cond(Bookings.errors["note"], Bookings.errors["note"], Bookings.errors["reason"]),
+                max_length=200,
+            ),
+            theme.button("Cancel appointment", kind="danger", solid=True, type="submit", full=True),
+            theme.button("Keep it", kind="quiet", full=True, on_click=Bookings.ask("")),
+            on_submit=Bookings.cancel,
+            key=line.reference,
+        ),
+        label="Cancel",
+        sheet=line.reference != "",
     )
 
 

@@ -119,7 +119,7 @@ def _appointment(found: Own) -> Appointment:
         why=found.why,
         can_change=refusal is None,
         refusal=refusal.sentence if refusal else "",
-        until=words.moment(found.choices.until, now=now),
+        until=words.moment(found.choices.until, now=now).replace("To", "to", 1),
         move_path=routes.doctor_profile(row.doctor_id, week=words.local(row.starts_at).date(), move=row.reference),
         doctor_path=routes.doctor_profile(row.doctor_id),
         reasons=list(found.choices.reasons),
@@ -210,22 +210,19 @@ def _ways() -> rx.Component:
 
 
 def _question() -> rx.Component:
-    return theme.form(
-        theme.choices(
-            "Why do you cancel?",
-            rx.foreach(
-                Booked.shown.reasons, lambda reason: theme.choice(reason, name="choice", value=reason, required=False)
+    reasons = rx.foreach(Booked.shown.reasons, lambda reason: theme.choice(reason, name="choice", value=reason))
+    return rx.el.div(
+        theme.form(
+            theme.choices("Why do you cancel?", reasons, error=Booked.errors["choice"]),
+            theme.text_field("In your own words", "note", optional=True, max_length=200, error=Booked.errors["reason"]),
+            theme.line(
+                theme.button("Cancel this appointment", kind="danger", solid=True, type="submit"),
+                theme.button("Keep it", kind="quiet", on_click=Booked.ask(False)),
             ),
-            error=Booked.errors["choice"],
+            on_submit=Booked.cancel,
         ),
-        theme.text_field(
-            "In your own words", "note", optional=True, max_length=200, error=Booked.errors["reason"], id="why"
-        ),
-        theme.line(
-            theme.button("Cancel this appointment", kind="danger", solid=True, type="submit"),
-            theme.button("Keep it", kind="quiet", on_click=Booked.ask(False)),
-        ),
-        on_submit=Booked.cancel,
+        id="why",
+        tab_index=-1,
     )
 
 

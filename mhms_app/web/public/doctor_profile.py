@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 from uuid import uuid4
 
 import reflex as rx
 from pydantic import Field
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from mhms_app import routes
 from mhms_app.accounts.rules import initials
@@ -498,7 +498,7 @@ def page() -> rx.Component:
 
 def _doctor_and_week() -> rx.Component:
     return theme.split(
-        theme.stack(_head(), _week(), gap="loose"),
+        theme.stack(_head(), _looking_for_another(), _week(), gap="loose"),
         rx.cond(Profile.chosen.id, _booking(), _invitation()),
         side_width=348,
     )
@@ -532,19 +532,21 @@ def _head() -> rx.Component:
         ),
         rx.cond(doctor.bio, rx.el.p(doctor.bio, class_name="bio")),
         rx.cond(
-            Profile.moving,
-            theme.notice(
-                "Choose another time for your appointment of ",
-                rx.el.strong(Profile.moving),
-                ". It stays yours until you confirm the new one.",
-                tone="info",
-            ),
-        ),
-        rx.cond(
             doctor.hidden,
             theme.notice("Patients cannot find this page until an administrator has approved the doctor.", tone="warn"),
         ),
         class_name="page-head",
+    )
+
+
+def _looking_for_another() -> rx.Component:
+    return rx.cond(
+        Profile.moving,
+        theme.notice(
+            "Choose another time for your appointment of ",
+            rx.el.strong(Profile.moving),
+            ". It stays yours until you confirm the new one.",
+        ),
     )
 
 
