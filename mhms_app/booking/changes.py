@@ -35,7 +35,7 @@ from mhms_app.booking.service import (
 )
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department
-from mhms_app.errors import Invalid, LoginRequired, NotFound
+from mhms_app.errors import Conflict, Invalid, LoginRequired, NotFound
 from mhms_app.notifications import service as notifications
 from mhms_app.notifications.service import AppointmentFacts
 
@@ -160,6 +160,7 @@ def move(session: Session, actor: Actor | None, *, reference: str, slot_id: int,
         AlreadyCancelled, AlreadyBegun, WindowClosed: as ``rules.why_not_changeable`` decides.
         NotBookable: the new slot cannot be had, as ``rules.why_not_movable`` decides; the old one is still theirs.
         NotFound: there is no such appointment that is theirs to move, or no such slot in its department.
+        Conflict: it was moved at the same moment.
     """
     person = _require_anybody(actor)
     row, policy = _of(session, person, reference)
@@ -168,8 +169,10 @@ def move(session: Session, actor: Actor | None, *, reference: str, slot_id: int,
     row, wanted = _under_lock(session, row), slots[slot_id]
     if row.slot_id == slot_id:
         return Moved(row.reference, row.starts_at, row.ends_at)
-    if row.slot_id not in slots or wanted.department_id != row.department_id:
+    if wanted.department_id != row.department_id:
         raise NotFound
+    if row.slot_id not in slots:
+        raise Conflict("This appointment was changed a moment ago. Please look again.")
     if refusal := _refusal(row, policy, person) or _slot_refusal(session, row, wanted, person):
         raise with_next_free(session, wanted) if isinstance(refusal, SlotTaken) else refusal
     old = slots[row.slot_id]

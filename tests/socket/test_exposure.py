@@ -26,17 +26,19 @@ from tests.socket.hostile import tab
 # a row, is written down here by somebody who has asked whether this page's reader may see it.
 PUBLIC = """
 admin.bookings.Bookings
-    address asked departments doctor doctors export_path is_first is_last lines(department, doctor, email,
+    address asked cancelling(can_cancel, department, doctor, email, patient, reference, status, tone, when)
+    departments doctor doctors export_path is_first is_last lines(can_cancel, department, doctor, email,
     patient, reference, status, tone, when) summary
 admin.departments.Departments
-    edited(description, doctors, id, location, name, open) form is_closing is_editing loaded units(description,
-    doctors, id, location, name, open)
+    edited(description, doctors, id, location, name, open) form is_closing is_editing loaded rules(ahead_days,
+    cancel_reasons, change_hours, hold_minutes, missed_days, most_active, most_missed, notice_minutes,
+    reminder_hours) rules_of units(description, doctors, id, location, name, open)
 admin.emails.Emails
     address asked dead is_first is_last last_sent lines(attempts, can_resend, created, email, error, id, kind,
     name, next, state, tone) oldest sent_today summary waiting
 admin.overview.Overview
-    area first_week last_week latest(department, doctor, email, patient, reference, status, tone, when)
-    numbers(label, note, tone, value) points span tasks(action, icon, path, text, title) use
+    area first_week last_week latest(can_cancel, department, doctor, email, patient, reference, status, tone,
+    when) numbers(label, note, tone, value) points span tasks(action, icon, path, text, title) use
 admin.slots.Slots
     address asked departments doctor doctors drawn fresh is_asking is_first is_last lines(can_withdraw, day,
     department, doctor, id, state, time, tone) picked preview summary typed weekdays
@@ -51,9 +53,9 @@ doctor.availability.Availability
     preview_fact preview_rest preview_wait previous_week problems sheet_open shortest single summary typed
     weekdays withdraw_words
 doctor.day.Day
-    asked awaiting_approval heading is_over lead lines(free, initials, name, reason, slot_id, status, time,
-    tone) more_visits next_day previous_day unused visits(name, reason, when) week(name, share, shown, words)
-    week_name week_summary
+    asked awaiting_approval heading is_over lead lines(appointment_id, free, initials, name, reason, slot_id,
+    status, steps, time, tone) more_visits next_day previous_day unused visits(name, reason, when) week(name,
+    share, shown, words) week_name week_summary
 doctor.hours.WorkingHours
     awaiting_approval days(key, text, title) drawn key kind lead loaded name panel preview_fact preview_rest
     preview_weeks(name, text) problems ready rest rules(key, text, title) typed weekdays
@@ -63,19 +65,20 @@ doctor.profile.Profile
 doctor.unused.Unused
     loaded next_page previous_page slots(week, when) summary total
 patient.booked.Booked
-    shown(about, ahead, calendar_path, day, doctor, email, google_path, hours, place, reason, reference, zone)
+    is_cancelling shown(about, ahead, before, calendar_path, can_change, day, doctor, doctor_path, email,
+    google_path, hours, move_path, place, reason, reasons, reference, refusal, status, tone, until, why, zone)
 patient.calendar.Calendar
     asked feeds(id, shows, since) new(address, webcal)
 patient.home.Home
-    address before(calendar_path, doctor, doctor_path, initials, path, place, reason, reference, status, tone,
-    when) greeting is_last later(calendar_path, doctor, doctor_path, initials, path, place, reason, reference,
-    status, tone, when) lead next(calendar_path, doctor, doctor_path, initials, path, place, reason, reference,
-    status, tone, when) page summary zone
+    address before(calendar_path, doctor, doctor_path, initials, move_path, path, place, reason, reference,
+    status, tone, when) greeting is_last later(calendar_path, doctor, doctor_path, initials, move_path, path,
+    place, reason, reference, status, tone, when) lead next(calendar_path, doctor, doctor_path, initials,
+    move_path, path, place, reason, reference, status, tone, when) page summary zone
 public.doctor_profile.Profile
     address chosen(id, long, short) day days(afternoon, count, empty, index, label, morning, number, past,
     today, weekday) doctor(bio, department, department_path, hidden, initials, languages, name, place, title)
-    empty following(id, long, short) is_first login_path news offers(clock, id, label, taken) onwards problem
-    reason room sheet signup_path spoken title zone
+    empty following(id, long, short) is_first kept_seconds kept_until lapsed login_path moving news
+    offers(clock, id, label, taken) onwards problem reason room sheet signup_path spoken title zone
 public.doctors.Directory
     address day department departments(name, value) drawn elsewhere(about, free, initials, languages, name,
     next_free, next_path, path) heading is_last narrowed page q rows(about, free, initials, languages, name,
