@@ -57,6 +57,7 @@ QUERY = ("q", "department", "doctor", "day", "week", "page", "slot", "status", "
 
 # What these take is stored as it was typed.
 KEEP_WHAT_IS_TYPED = {
+    "patient.booked.Booked.cancel",
     "admin.departments.Departments.save",
     "admin.users.Users.create",
     "admin.users.Users.save",
