@@ -24,12 +24,14 @@ class PolicyForm:
     """A policy as an administrator types it.
 
     Attributes:
+        horizon_weeks: how far ahead working hours become slots.
         reminder_hours: hours before the appointment, such as "168, 24"; nothing means no reminders.
         cancel_reasons: one a line.
     """
 
     notice_minutes: int
     ahead_days: int
+    horizon_weeks: int
     change_hours: int
     most_active: int
     most_missed: int
@@ -43,6 +45,7 @@ class PolicyForm:
 LIMITS = {
     "notice_minutes": (0, 7 * 24 * 60),
     "ahead_days": (1, 366),
+    "horizon_weeks": (1, 52),
     "change_hours": (0, 14 * 24),
     "most_active": (1, 50),
     "most_missed": (1, 50),

@@ -48,6 +48,7 @@ def test_what_is_saved_is_what_the_rules_receive(session: Session, admin: Actor)
         ("notice_minutes", -1),
         ("ahead_days", 0),
         ("change_hours", 1000),
+        ("horizon_weeks", 53),
         ("hold_minutes", 31),
         ("most_active", 0),
         ("reminder_hours", "soon"),

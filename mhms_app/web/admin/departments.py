@@ -38,6 +38,7 @@ class PolicyTexts(TypedDict):
 
     notice_minutes: Text
     ahead_days: Text
+    horizon_weeks: Text
     change_hours: Text
     most_active: Text
     most_missed: Text
@@ -65,6 +66,7 @@ class PolicyShown:
 
     notice_minutes: str = ""
     ahead_days: str = ""
+    horizon_weeks: str = ""
     change_hours: str = ""
     most_active: str = ""
     most_missed: str = ""
@@ -293,6 +295,7 @@ def _rules_form() -> rx.Component:
         theme.form(
             number("Notice", "notice_minutes", "Minutes before its start until which a slot can be booked."),
             number("Booking ahead", "ahead_days", "Days ahead that patients can book."),
+            number("Publishing ahead", "horizon_weeks", "Weeks for which working hours become slots."),
             number("Cancelling and moving", "change_hours", "Hours before the appointment until which patients can."),
             number("Appointments ahead", "most_active", "How many a patient may have at once."),
             number("Missed appointments", "most_missed", "After so many, online booking pauses for the patient."),
