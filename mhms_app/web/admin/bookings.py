@@ -194,7 +194,7 @@ def bookings_table(
 
 def _row(line: Line, action: Callable[[Line], rx.Component] | None) -> rx.Component:
     return theme.table_row(
-        theme.cell(line.reference, label="Number", quiet=True),
+        theme.cell(rx.el.span(line.reference, class_name="numbers"), label="Number", quiet=True),
         theme.cell(line.patient, label="Patient", main=True),
         theme.cell(line.doctor, label="Doctor"),
         theme.cell(line.department, label="Department", quiet=True),
