@@ -13,6 +13,8 @@ DOCTOR_PROFILE = "/doctors/[doctor_id]"
 PATIENT = "/patient"
 BOOKED = "/patient/booked/[reference]"
 PATIENT_CALENDAR = "/patient/calendar"
+WAITING = "/patient/waiting"
+OFFER = "/offer/[token]"
 DOCTOR = "/doctor"
 AVAILABILITY = "/doctor/availability"
 HOURS = "/doctor/hours"
@@ -76,6 +78,16 @@ def doctor_week(monday: date) -> str:
 def booked(reference: str) -> str:
     """The page that says what happens after a booking."""
     return f"{PATIENT}/booked/{reference}"
+
+
+def waiting(doctor_id: int) -> str:
+    """Where a patient asks to be told when a doctor has a free time."""
+    return f"{WAITING}?doctor={doctor_id}"
+
+
+def offer(token: str) -> str:
+    """The page on which an offer of the waiting list is taken."""
+    return f"/offer/{token}"
 
 
 def calendar_file(reference: str) -> str:

@@ -15,7 +15,7 @@ from mhms_app import db
 from mhms_app.accounts.models import Patient
 from mhms_app.audit import service as audit
 from mhms_app.availability.models import Slot
-from mhms_app.booking.models import Appointment, AppointmentMove, ReminderMark
+from mhms_app.booking.models import Appointment, AppointmentMove, ReminderMark, Waiting, WaitingOffer
 from mhms_app.calendars import service as calendars
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.notifications import service as notifications
@@ -49,6 +49,8 @@ def fill(starts_at: datetime) -> None:
         builders.day_off(session, doctor, starts_at.date())
         moved = builders.added(session, appointment(slot, doctor, patient))
         builders.added(session, former(moved, patient))
+        wait = builders.added(session, waiting(doctor, patient))
+        builders.added(session, offer(wait, slot))
         builders.added(session, ReminderMark(department_id=doctor.department_id, hours=24, done_until=starts_at))
         audit.record(session, actor_id=None, action="test.fill")
         notifications.account_password(session, email="jo@example.com", name="Jo", temporary_password="abcd")
@@ -68,6 +70,29 @@ def appointment(slot: Slot, doctor: Doctor, patient: Patient) -> Appointment:
         ends_at=slot.ends_at,
         idempotency_key="4f0c5b1e-0000-4000-8000-000000000000",
         created_at=slot.starts_at - timedelta(days=1),
+    )
+
+
+def waiting(doctor: Doctor, patient: Patient) -> Waiting:
+    return Waiting(
+        patient_id=builders.key(patient),
+        department_id=doctor.department_id,
+        weekdays=127,
+        part="any",
+        earliest=db.clock.now().date(),
+        created_at=db.clock.now(),
+    )
+
+
+def offer(wait: Waiting, slot: Slot) -> WaitingOffer:
+    return WaitingOffer(
+        waiting_id=wait.id or 0,
+        patient_id=wait.patient_id,
+        slot_id=builders.key(slot),
+        token_hash="0" * 64,
+        offered_at=wait.created_at,
+        until=wait.created_at + timedelta(hours=1),
+        outcome="expired",
     )
 
 

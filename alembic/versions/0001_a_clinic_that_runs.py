@@ -70,6 +70,102 @@ def _refuse_what_the_columns_cannot(dialect: str) -> None:
         op.execute(statement)
 
 
+def _create_waiting_list() -> None:
+    op.create_table(
+        "waiting",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("patient_id", sa.Integer(), nullable=False),
+        sa.Column("department_id", sa.Integer(), nullable=False),
+        sa.Column("doctor_id", sa.Integer(), nullable=True),
+        sa.Column("weekdays", sa.Integer(), nullable=False),
+        sa.Column("part", sa.String(length=9), nullable=False),
+        sa.Column("earliest", sa.Date(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_why", sa.String(length=6), nullable=False),
+        sa.CheckConstraint("weekdays BETWEEN 1 AND 127", name=op.f("ck_waiting_some_weekday")),
+        sa.CheckConstraint("part IN ('any', 'morning', 'afternoon')", name=op.f("ck_waiting_part_known")),
+        sa.CheckConstraint(
+            "(ended_at IS NULL AND ended_why = '') OR (ended_at IS NOT NULL AND ended_why IN ('left', 'booked'))",
+            name=op.f("ck_waiting_ended_why"),
+        ),
+        sa.ForeignKeyConstraint(["department_id"], ["department.id"], name=op.f("fk_waiting_department_id_department")),
+        sa.ForeignKeyConstraint(["doctor_id"], ["doctor.id"], name=op.f("fk_waiting_doctor_id_doctor")),
+        sa.ForeignKeyConstraint(["patient_id"], ["patient.id"], name=op.f("fk_waiting_patient_id_patient")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_waiting")),
+    )
+    op.create_index(
+        "ix_waiting_department_open",
+        "waiting",
+        ["department_id", "created_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("ended_at IS NULL"),
+        sqlite_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_index(
+        "ix_waiting_patient_open",
+        "waiting",
+        ["patient_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("ended_at IS NULL"),
+        sqlite_where=sa.text("ended_at IS NULL"),
+    )
+    op.create_table(
+        "waiting_offer",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("waiting_id", sa.Integer(), nullable=False),
+        sa.Column("patient_id", sa.Integer(), nullable=False),
+        sa.Column("slot_id", sa.Integer(), nullable=False),
+        sa.Column("token_hash", sa.String(length=64), nullable=False),
+        sa.Column("offered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("outcome", sa.String(length=8), nullable=False),
+        sa.CheckConstraint(
+            "outcome IN ('open', 'taken', 'expired', 'declined')", name=op.f("ck_waiting_offer_outcome_known")
+        ),
+        sa.ForeignKeyConstraint(["patient_id"], ["patient.id"], name=op.f("fk_waiting_offer_patient_id_patient")),
+        sa.ForeignKeyConstraint(["slot_id"], ["slot.id"], name=op.f("fk_waiting_offer_slot_id_slot")),
+        sa.ForeignKeyConstraint(["waiting_id"], ["waiting.id"], name=op.f("fk_waiting_offer_waiting_id_waiting")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_waiting_offer")),
+        sa.UniqueConstraint("token_hash", name=op.f("uq_waiting_offer_token_hash")),
+    )
+    op.create_index("ix_waiting_offer_slot", "waiting_offer", ["slot_id", "patient_id"], unique=False)
+    op.create_index(
+        "ix_waiting_offer_until",
+        "waiting_offer",
+        ["until"],
+        unique=False,
+        postgresql_where=sa.text("outcome = 'open'"),
+        sqlite_where=sa.text("outcome = 'open'"),
+    )
+    op.create_index(
+        "uq_waiting_offer_patient",
+        "waiting_offer",
+        ["patient_id"],
+        unique=True,
+        postgresql_where=sa.text("outcome = 'open'"),
+        sqlite_where=sa.text("outcome = 'open'"),
+    )
+    op.create_index(
+        "uq_waiting_offer_slot",
+        "waiting_offer",
+        ["slot_id"],
+        unique=True,
+        postgresql_where=sa.text("outcome = 'open'"),
+        sqlite_where=sa.text("outcome = 'open'"),
+    )
+
+
+def _drop_waiting_list() -> None:
+    for name in ("uq_waiting_offer_slot", "uq_waiting_offer_patient", "ix_waiting_offer_until"):
+        op.drop_index(name, table_name="waiting_offer")
+    op.drop_index("ix_waiting_offer_slot", table_name="waiting_offer")
+    op.drop_table("waiting_offer")
+    for name in ("ix_waiting_patient_open", "ix_waiting_department_open"):
+        op.drop_index(name, table_name="waiting")
+    op.drop_table("waiting")
+
+
 def upgrade() -> None:
     """Apply."""
     op.create_table(
@@ -238,6 +334,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("held_by", sa.Integer(), nullable=True),
         sa.Column("held_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("offered", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("from_hours", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.CheckConstraint("state IN ('open', 'held', 'booked', 'withdrawn')", name=op.f("ck_slot_state_known")),
         sa.CheckConstraint("ends_at > starts_at", name=op.f("ck_slot_ends_after_start")),
@@ -245,6 +342,7 @@ def upgrade() -> None:
             "(state = 'held') = (held_by IS NOT NULL) AND (state = 'held') = (held_until IS NOT NULL)",
             name=op.f("ck_slot_held_for_somebody"),
         ),
+        sa.CheckConstraint("state = 'held' OR NOT offered", name=op.f("ck_slot_offered_is_held")),
         sa.ForeignKeyConstraint(["doctor_id"], ["doctor.id"], name=op.f("fk_slot_doctor_id_doctor")),
         sa.ForeignKeyConstraint(["held_by"], ["patient.id"], name=op.f("fk_slot_held_by_patient")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_slot")),
@@ -264,8 +362,8 @@ def upgrade() -> None:
         "slot",
         ["held_by"],
         unique=True,
-        postgresql_where=sa.text("state = 'held'"),
-        sqlite_where=sa.text("state = 'held'"),
+        postgresql_where=sa.text("state = 'held' AND NOT offered"),
+        sqlite_where=sa.text("state = 'held' AND NOT offered"),
     )
     op.create_index(
         "ix_slot_held",
@@ -412,12 +510,14 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("department_id", "hours", name=op.f("pk_reminder_mark")),
     )
+    _create_waiting_list()
 
     _refuse_what_the_columns_cannot(op.get_bind().dialect.name)
 
 
 def downgrade() -> None:
     """Undo; dropping a table drops its triggers and constraints."""
+    _drop_waiting_list()
     op.drop_table("reminder_mark")
     op.drop_table("appointment_move")
     op.drop_index(
@@ -452,8 +552,8 @@ def downgrade() -> None:
     op.drop_index(
         "uq_slot_held_by",
         table_name="slot",
-        postgresql_where=sa.text("state = 'held'"),
-        sqlite_where=sa.text("state = 'held'"),
+        postgresql_where=sa.text("state = 'held' AND NOT offered"),
+        sqlite_where=sa.text("state = 'held' AND NOT offered"),
     )
     op.drop_index("ix_slot_time", table_name="slot")
     op.drop_index(

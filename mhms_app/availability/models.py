@@ -25,7 +25,7 @@ class Slot(SQLModel, table=True):
 
     Slots of a doctor that are not withdrawn never overlap: the migration adds the exclusion constraint
     ``slot_no_overlap`` (PostgreSQL) or triggers of the same name (SQLite). A held slot is kept for one
-    patient, and no patient has two.
+    patient, who has no second one, but for one that the waiting list offers them.
     """
 
     __tablename__ = "slot"
@@ -36,12 +36,13 @@ class Slot(SQLModel, table=True):
             "(state = 'held') = (held_by IS NOT NULL) AND (state = 'held') = (held_until IS NOT NULL)",
             name="held_for_somebody",
         ),
+        CheckConstraint("state = 'held' OR NOT offered", name="offered_is_held"),
         Index(
             "uq_slot_held_by",
             "held_by",
             unique=True,
-            postgresql_where=text("state = 'held'"),
-            sqlite_where=text("state = 'held'"),
+            postgresql_where=text("state = 'held' AND NOT offered"),
+            sqlite_where=text("state = 'held' AND NOT offered"),
         ),
         Index("ix_slot_doctor_time", "doctor_id", "starts_at"),
         Index(
@@ -65,6 +66,9 @@ class Slot(SQLModel, table=True):
     state: str = Field(default=SlotState.OPEN.value, max_length=10)
     held_by: int | None = Field(default=None, foreign_key="patient.id", description="who fills in the form for it")
     held_until: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    offered: bool = Field(
+        default=False, sa_column_kwargs={"server_default": false()}, description="the waiting list holds it for them"
+    )
     from_hours: bool = Field(
         default=False,
         sa_column_kwargs={"server_default": false()},

@@ -288,24 +288,24 @@ def bookable_week(
     first, last = rules.span(monday, 7, zone=zone)
     free = free_slots(session, actor, doctor_id=doctor.id, first=first, last=last)
     if kept := _kept(session, actor, doctor_id=doctor.id):
-        asked = kept if asked and asked.id == kept.id else asked
-        if first <= kept.starts_at < last:
-            free = tuple(sorted((*free, kept), key=lambda slot: slot.starts_at))
+        asked = next((slot for slot in kept if asked and slot.id == asked.id), asked)
+        here = (slot for slot in kept if first <= slot.starts_at < last)
+        free = tuple(sorted((*free, *here), key=lambda slot: slot.starts_at))
     following = next_free(session, actor, doctor_id=doctor.id, after=last) or soonest
     return BookableWeek(doctor, monday, free, following, asked)
 
 
-def _kept(session: Session, actor: Actor | None, *, doctor_id: int) -> SlotRow | None:
-    """The slot that is held for the acting patient, which to them is as good as open."""
+def _kept(session: Session, actor: Actor | None, *, doctor_id: int) -> tuple[SlotRow, ...]:
+    """The slots that are held for the acting patient, which to them are as good as open."""
     if actor is None or actor.patient_id is None:
-        return None
+        return ()
     mine = _slots(
         col(Slot.state) == _STATES[SlotState.HELD],
         col(Slot.held_by) == actor.patient_id,
         col(Slot.doctor_id) == doctor_id,
         col(Slot.starts_at) > db.clock.now(),
     )
-    return next((replace(slot, state=SlotState.OPEN.value) for slot in _rows(session, mine)), None)
+    return tuple(replace(slot, state=SlotState.OPEN.value) for slot in _rows(session, mine))
 
 
 def next_available(

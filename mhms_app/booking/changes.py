@@ -18,8 +18,8 @@ from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Actor, Role, require_role
 from mhms_app.audit import service as audit
 from mhms_app.availability.models import Slot, SlotState
-from mhms_app.availability.service import SlotRow, SlotsChanged
-from mhms_app.booking import lists, rules
+from mhms_app.availability.service import SlotsChanged
+from mhms_app.booking import lists, offers, rules
 from mhms_app.booking.lists import AppointmentRow
 from mhms_app.booking.models import Appointment, AppointmentMove, Status
 from mhms_app.booking.policies import policy_of
@@ -136,7 +136,7 @@ def cancel(session: Session, actor: Actor | None, *, reference: str, choice: str
     row.cancelled_at, row.cancelled_by, row.cancel_reason = db.clock.now(), person.user_id, why
     session.add(row)
     session.flush()
-    _free(session, slot)
+    _free(session, slot, row.patient_id)
     by_staff = _is_staff(person)
     message = notifications.booking_cancelled(
         _facts(session, row, slot),
@@ -187,7 +187,7 @@ def move(session: Session, actor: Actor | None, *, reference: str, slot_id: int,
             session.flush()
     except IntegrityError as error:
         raise translate(session, error, wanted) from None
-    _free(session, old)
+    _free(session, old, row.patient_id)
     facts = _facts(session, row, wanted)
     notifications.enqueue(
         session, notifications.booking_moved(facts, old_starts_at=old.starts_at, old_ends_at=old.ends_at)
@@ -300,16 +300,15 @@ def _why(choice: str, note: str, policy: Policy, *, by_staff: bool) -> str:
     return why
 
 
-def _free(session: Session, slot: SlotFacts) -> None:
-    """Give a booked slot back."""
+def _free(session: Session, slot: SlotFacts, patient_id: int) -> None:
+    """Give back a slot that this patient had booked."""
     session.execute(
         update(Slot)
         .where(col(Slot.id) == slot.id, col(Slot.state) == SlotState.BOOKED.value)
         .values(state=SlotState.OPEN.value)
         .execution_options(synchronize_session=False)
     )
-    row = SlotRow(slot.id, slot.doctor_id, slot.starts_at, slot.ends_at, SlotState.OPEN.value)
-    db.announce(session, SlotsChanged(slot.doctor_id, gone=(), came=False, freed=(row,)))
+    offers.pass_on(session, slot, but=patient_id)
 
 
 def _keep_history(session: Session, row: Appointment, person: Actor) -> None:

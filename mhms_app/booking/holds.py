@@ -1,7 +1,8 @@
 """Holds: a slot is a patient's for some minutes while they fill in the form.
 
 A hold is a state of the slot in the database, so it survives a restart and is seen by every worker; it is taken by
-compare-and-swap like a booking. A patient holds one slot at a time: taking another lets go of the first.
+compare-and-swap like a booking. A patient holds one slot at a time: taking another lets go of the first. What the
+waiting list offers is held too, but not here: it neither ends with a hold nor ends one.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, not_, select, update
 from sqlmodel import Session, col
 
 from mhms_app import db
 from mhms_app.actor import Actor
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.service import SlotRow, SlotsChanged
-from mhms_app.booking import rules
+from mhms_app.booking import offers, rules
 from mhms_app.booking.rules import SlotTaken
 from mhms_app.booking.service import (
     free_for,
@@ -28,6 +29,7 @@ from mhms_app.booking.service import (
 )
 
 _HELD = SlotState.HELD.value
+_HELD_FOR_A_FORM = (col(Slot.state) == _HELD, not_(col(Slot.offered)))
 AT_ONCE = 500
 
 
@@ -58,11 +60,15 @@ def hold(session: Session, actor: Actor | None, *, slot_id: int, moving: int | N
     why_not = rules.why_not_movable if moving else rules.why_not_bookable
     if refusal := why_not(slot.view, patient, now=now, policy=slot.policy):
         raise with_next_free(session, slot) if isinstance(refusal, SlotTaken) else refusal
+    if slot.offered and slot.held_until and slot.held_until > now:
+        return Hold(slot_id, patient_id, slot.held_until)  # longer than for a form
+    if slot.offered:
+        offers.settle(session, slot_id=slot_id, patient_id=None)
     until = now + slot.policy.hold
     session.execute(
         update(Slot)
         .where(col(Slot.id) == slot_id, free_for(patient_id))
-        .values(state=_HELD, held_by=patient_id, held_until=until)
+        .values(state=_HELD, held_by=patient_id, held_until=until, offered=False)
         .execution_options(synchronize_session=False)
     )
     db.announce(session, SlotsChanged(slot.doctor_id, gone=(slot_id,), came=False))
@@ -84,7 +90,7 @@ def let_go(session: Session, held: Hold) -> None:
 
 def any_expired(session: Session) -> bool:
     """Whether a hold is over that nobody has ended."""
-    over = select(col(Slot.id)).where(col(Slot.state) == _HELD, col(Slot.held_until) <= db.clock.now()).limit(1)
+    over = select(col(Slot.id)).where(*_HELD_FOR_A_FORM, col(Slot.held_until) <= db.clock.now()).limit(1)
     return session.execute(over).first() is not None
 
 
@@ -96,7 +102,7 @@ def open_expired(session: Session) -> int:
 def _open(session: Session, *which: ColumnElement[bool]) -> int:
     found = session.execute(
         select(col(Slot.id), col(Slot.doctor_id), col(Slot.starts_at), col(Slot.ends_at))
-        .where(col(Slot.state) == _HELD, *which)
+        .where(*_HELD_FOR_A_FORM, *which)
         .order_by(col(Slot.id))
         .limit(AT_ONCE)
         .with_for_update(skip_locked=True)
@@ -105,7 +111,7 @@ def _open(session: Session, *which: ColumnElement[bool]) -> int:
         return 0
     session.execute(
         update(Slot)
-        .where(col(Slot.id).in_([row.id for row in found]), col(Slot.state) == _HELD)
+        .where(col(Slot.id).in_([row.id for row in found]), *_HELD_FOR_A_FORM)
         .values(state=SlotState.OPEN.value, held_by=None, held_until=None)
         .execution_options(synchronize_session=False)
     )

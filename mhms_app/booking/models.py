@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, Index, text
@@ -94,3 +94,80 @@ class ReminderMark(SQLModel, table=True):
     department_id: int = Field(foreign_key="department.id", primary_key=True)
     hours: int = Field(primary_key=True, description="before the appointment")
     done_until: datetime = Field(sa_type=UTCDateTime)
+
+
+class Waiting(SQLModel, table=True):
+    """What a patient waits for: a time with one doctor, or with anybody of the department."""
+
+    __tablename__ = "waiting"
+    __table_args__ = (
+        CheckConstraint("weekdays BETWEEN 1 AND 127", name="some_weekday"),
+        CheckConstraint("part IN ('any', 'morning', 'afternoon')", name="part_known"),
+        CheckConstraint(
+            "(ended_at IS NULL AND ended_why = '') OR (ended_at IS NOT NULL AND ended_why IN ('left', 'booked'))",
+            name="ended_why",
+        ),
+        *(
+            Index(name, *columns, postgresql_where=text("ended_at IS NULL"), sqlite_where=text("ended_at IS NULL"))
+            for name, columns in (
+                ("ix_waiting_department_open", ("department_id", "created_at", "id")),
+                ("ix_waiting_patient_open", ("patient_id", "id")),
+            )
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    patient_id: int = Field(foreign_key="patient.id")
+    department_id: int = Field(foreign_key="department.id")
+    doctor_id: int | None = Field(default=None, foreign_key="doctor.id", description="None means any of the department")
+    weekdays: int = Field(description="one bit a day, Monday is the lowest")
+    part: str = Field(max_length=9)
+    earliest: date
+    created_at: datetime = Field(sa_type=UTCDateTime)
+    ended_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    ended_why: str = Field(default="", max_length=6)
+
+
+class Outcome(StrEnum):
+    """What became of an offer."""
+
+    OPEN = "open"
+    TAKEN = "taken"
+    EXPIRED = "expired"
+    DECLINED = "declined"
+
+
+class WaitingOffer(SQLModel, table=True):
+    """A slot that is held for somebody on the waiting list; the link to it holds a token of 256 bits.
+
+    The partial unique indexes let no slot be offered to two, and nobody be offered two.
+    """
+
+    __tablename__ = "waiting_offer"
+    __table_args__ = (
+        CheckConstraint("outcome IN ('open', 'taken', 'expired', 'declined')", name="outcome_known"),
+        Index("ix_waiting_offer_slot", "slot_id", "patient_id"),
+        *(
+            Index(
+                name,
+                column,
+                unique=name.startswith("uq"),
+                postgresql_where=text("outcome = 'open'"),
+                sqlite_where=text("outcome = 'open'"),
+            )
+            for name, column in (
+                ("ix_waiting_offer_until", "until"),
+                ("uq_waiting_offer_patient", "patient_id"),
+                ("uq_waiting_offer_slot", "slot_id"),
+            )
+        ),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    waiting_id: int = Field(foreign_key="waiting.id")
+    patient_id: int = Field(foreign_key="patient.id")
+    slot_id: int = Field(foreign_key="slot.id")
+    token_hash: str = Field(max_length=64, unique=True, description="SHA-256 of the token, hexadecimal")
+    offered_at: datetime = Field(sa_type=UTCDateTime)
+    until: datetime = Field(sa_type=UTCDateTime)
+    outcome: str = Field(default=Outcome.OPEN.value, max_length=8)

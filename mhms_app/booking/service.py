@@ -21,7 +21,7 @@ from mhms_app.audit import service as audit
 from mhms_app.availability import service as availability
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.service import SlotsChanged
-from mhms_app.booking import rules
+from mhms_app.booking import offers, rules
 from mhms_app.booking.models import Appointment, Status
 from mhms_app.booking.policies import policy_of
 from mhms_app.booking.rules import PatientBusy, PatientView, Policy, SlotTaken, SlotView
@@ -63,7 +63,7 @@ def book(session: Session, actor: Actor | None, *, slot_id: int, reason: str, ke
     patient, patient_id = require_patient(actor)
     reason = rules.tidy_reason(reason)
     lock_patient(session, patient_id)
-    if earlier := _find_by_key(session, patient_id, key):
+    if earlier := find_by_key(session, patient_id, key):
         return earlier
     slot = slot_under_lock(session, slot_id)
     refusal = rules.why_not_bookable(
@@ -104,6 +104,7 @@ class SlotFacts:
     doctor_visible: bool
     held_by: int | None
     held_until: datetime | None
+    offered: bool
     policy: Policy
 
     @property
@@ -147,6 +148,7 @@ def slot_under_lock(session: Session, slot_id: int) -> SlotFacts:
             directory.VISIBLE,
             col(Slot.held_by),
             col(Slot.held_until),
+            col(Slot.offered),
             Department,
         )
         .join(Doctor, col(Doctor.id) == col(Slot.doctor_id))
@@ -194,9 +196,11 @@ def take_slot(session: Session, slot: SlotFacts, patient_id: int) -> bool:
     swapped = session.execute(
         update(Slot)
         .where(col(Slot.id) == slot.id, free_for(patient_id))
-        .values(state=SlotState.BOOKED.value, held_by=None, held_until=None)
+        .values(state=SlotState.BOOKED.value, held_by=None, held_until=None, offered=False)
         .execution_options(synchronize_session=False)
     )
+    if slot.offered:
+        offers.settle(session, slot_id=slot.id, patient_id=patient_id)
     return bool(swapped.rowcount == 1)  # type: ignore[attr-defined]
 
 
@@ -278,7 +282,8 @@ def _clock_time(instant: datetime) -> str:
     return f"{instant.astimezone(settings().zone):%H:%M}"
 
 
-def _find_by_key(session: Session, patient_id: int, key: str) -> Booked | None:
+def find_by_key(session: Session, patient_id: int, key: str) -> Booked | None:
+    """What this patient has booked with this key."""
     found = session.scalars(
         select(Appointment).where(col(Appointment.patient_id) == patient_id, col(Appointment.idempotency_key) == key)
     ).first()

@@ -4,7 +4,7 @@ Every condition of ``rules.why_not_bookable`` stands in the statement, together 
 person acts in. When all of them hold it swaps the slot's state and writes appointment, message and audit
 entry; when any of them does not, it changes nothing and says nothing, and ``service.book`` finds out why.
 It also leaves everything to ``service.book`` while another booking of the same patient is under way: what it
-would decide on, a statement that had to wait has read before.
+would decide on, a statement that had to wait has read before. So it does with a slot that the waiting list offers.
 A property test holds the two to the same answer, and another the two messages to the same content.
 """
 
@@ -41,7 +41,7 @@ WITH person AS (
     JOIN doctor d ON d.id = s.doctor_id
     JOIN user_account u ON u.id = d.user_id
     JOIN department dep ON dep.id = d.department_id
-    WHERE s.id = %(slot_id)s AND s.state IN ('open', 'held')
+    WHERE s.id = %(slot_id)s AND s.state IN ('open', 'held') AND NOT s.offered
       AND s.starts_at > %(now)s + dep.notice_minutes * interval '1 minute'
       AND s.starts_at <= %(now)s + dep.ahead_days * interval '24 hours'
       AND d.approved_at IS NOT NULL AND u.active AND u.role = 'doctor' AND dep.active

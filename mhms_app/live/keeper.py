@@ -1,8 +1,8 @@
 """Holds end: when their time is over, and when the screen that asked for them is gone.
 
-The database knows until when a slot is held; this task opens what is over, in whichever worker looks first. Which
-tab holds what only its own worker knows: a tab that stays closed for two looks loses its hold. Should the worker
-die instead, the hold's own end frees the slot.
+So do the offers of the waiting list. The database knows until when a slot is held; this task opens what is over, in
+whichever worker looks first. Which tab holds what only its own worker knows: a tab that stays closed for two looks
+loses its hold. Should the worker die instead, the hold's own end frees the slot.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import reflex as rx
 
 from mhms_app import db
-from mhms_app.booking import holds
+from mhms_app.booking import holds, waiting
 from mhms_app.booking.holds import Hold
 from mhms_app.live.hub import connected_tabs
 
@@ -59,12 +59,15 @@ class Keeper:
 
 def _end(left: list[Hold]) -> None:
     with db.transaction(read_only=True) as session:
-        due = bool(left) or holds.any_expired(session)
+        due, over = bool(left) or holds.any_expired(session), waiting.over(session)
     if due:
         with db.transaction() as session:
             for hold in left:
                 holds.let_go(session, hold)
             holds.open_expired(session)
+    for offer_id in over:  # each on its own: the next one is told although another fails
+        with db.transaction() as session:
+            waiting.expire(session, offer_id=offer_id)
 
 
 keeper = Keeper()

@@ -11,8 +11,8 @@ import reflex as rx
 from mhms_app import routes
 from mhms_app.web.admin import bookings, departments, emails, overview, slots, users
 from mhms_app.web.doctor import availability, day, hours, profile, unused
-from mhms_app.web.patient import booked, calendar, home
-from mhms_app.web.public import doctor_profile, doctors, landing, login, not_found, signup
+from mhms_app.web.patient import booked, calendar, home, waiting
+from mhms_app.web.public import doctor_profile, doctors, landing, login, not_found, offer, signup
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ PAGES = (
     Page(routes.PATIENT, "My appointments", home.page, home.Home.load),
     Page(routes.BOOKED, "Your appointment", booked.page, booked.Booked.load),
     Page(routes.PATIENT_CALENDAR, "Calendar", calendar.page, calendar.Calendar.load),
+    Page(routes.WAITING, "Waiting list", waiting.page, waiting.Waiting.load),
+    Page(routes.OFFER, "A free time", offer.page, offer.Offer.load),
     Page(routes.ADMIN, "Overview", overview.page, overview.Overview.load),
     Page(routes.ADMIN_BOOKINGS, "Bookings", bookings.page, bookings.Bookings.load),
     Page(routes.ADMIN_SLOTS, "Slots", slots.page, slots.Slots.load),

@@ -74,11 +74,14 @@ patient.home.Home
     status, tone, when) greeting is_last later(calendar_path, doctor, doctor_path, initials, move_path, path,
     place, reason, reference, status, tone, when) lead next(calendar_path, doctor, doctor_path, initials,
     move_path, path, place, reason, reference, status, tone, when) page summary zone
+patient.waiting.Waiting
+    department doctor doctor_path entries(id, times, whom) today
 public.doctor_profile.Profile
     address chosen(id, long, short) day days(afternoon, count, empty, index, label, morning, number, past,
     today, weekday) doctor(bio, department, department_path, hidden, initials, languages, name, place, title)
     empty following(id, long, short) is_first kept_seconds kept_until lapsed login_path moving news
-    offers(clock, id, label, taken) onwards problem reason room sheet signup_path spoken title zone
+    offers(clock, id, label, taken) onwards problem reason room sheet signup_path spoken title waiting_path
+    zone
 public.doctors.Directory
     address day department departments(name, value) drawn elsewhere(about, free, initials, languages, name,
     next_free, next_path, path) heading is_last narrowed page q rows(about, free, initials, languages, name,
@@ -88,6 +91,8 @@ public.entry.Entry
 public.landing.Landing
     day departments(name, value) offers(department, initials, name, next_free, path, slots)
 public.login.Login
+public.offer.Offer
+    login_path shown(about, doctor, doctor_path, is_mine, is_open, until, when, zone)
 public.signup.Signup
     departments(name, value) score strength
 screen.Screen

@@ -150,6 +150,7 @@ def _content() -> rx.Component:
         ),
         rx.cond(Home.before, _before()),
         rx.el.p(theme.link("See them in your own calendar", routes.PATIENT_CALENDAR, icon_after="arrow-right")),
+        rx.el.p(theme.link("Your waiting list", routes.WAITING, icon_after="arrow-right")),
         gap="loose",
     )
 

@@ -116,6 +116,7 @@ class Profile(Screen):
         sheet: on phones, the booking is open over the week.
         news: the doctor has published times that are not shown yet.
         spoken: what a screen reader says of it.
+        waiting_path: where a patient asks to be told when something is free.
         kept_until, kept_seconds: until when the chosen slot is held for this patient, and how long that is.
         lapsed: said when it is held no more.
         moving: the appointment for which another time is looked for; ``""`` when a new one is booked.
@@ -144,6 +145,7 @@ class Profile(Screen):
     lapsed: str = ""
     moving: str = ""
     address: str = ""
+    waiting_path: str = routes.WAITING
     login_path: str = routes.LOGIN
     signup_path: str = routes.SIGNUP
 
@@ -338,7 +340,7 @@ class Profile(Screen):
         """Show a week."""
         now = bridge.now()
         today = words.local(now).date()
-        self.doctor = _doctor(found.doctor)
+        self.doctor, self.waiting_path = _doctor(found.doctor), routes.waiting(found.doctor.id)
         self._monday, self._free, self._gone, self.news = found.monday, found.free, frozenset(), False
         self.title = words.days_between(found.monday, found.monday + timedelta(days=_days_shown(found.free) - 1))
         self.zone = words.zone_name(found.free[0].starts_at if found.free else now)
@@ -599,14 +601,17 @@ def _week() -> rx.Component:
 
 def _nothing_free() -> rx.Component:
     onwards = theme.button(Profile.onwards, kind="primary", on_click=Profile.choose_instead(Profile.following.id))
+    tell_me = theme.link_button("Tell me when something is free", Profile.waiting_path, icon_name="bell")
+    wait = rx.cond(_IS_STAFF, rx.fragment(), tell_me)
     return theme.card(
         rx.cond(
             Profile.following.id,
-            theme.empty_state("No free slots this week", None, onwards, icon_name="calendar-x"),
+            theme.empty_state("No free slots this week", None, onwards, wait, icon_name="calendar-x"),
             theme.empty_state(
                 "No free slots at the moment",
                 "New times appear here as soon as they are published. Others of the department may be free sooner.",
                 theme.link_button("Others of the department", Profile.doctor.department_path),
+                wait,
                 icon_name="calendar-x",
             ),
         )
