@@ -15,7 +15,16 @@ from mhms_app import db
 from mhms_app.accounts.models import Patient
 from mhms_app.audit import service as audit
 from mhms_app.availability.models import Slot
-from mhms_app.booking.models import Appointment, AppointmentMove, ReminderMark, Waiting, WaitingOffer
+from mhms_app.booking.models import (
+    Appointment,
+    AppointmentMove,
+    DeskNote,
+    Leave,
+    LeaveItem,
+    ReminderMark,
+    Waiting,
+    WaitingOffer,
+)
 from mhms_app.calendars import service as calendars
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.notifications import service as notifications
@@ -52,6 +61,12 @@ def fill(starts_at: datetime) -> None:
         wait = builders.added(session, waiting(doctor, patient))
         builders.added(session, offer(wait, slot))
         builders.added(session, ReminderMark(department_id=doctor.department_id, hours=24, done_until=starts_at))
+        day, by = starts_at.date(), doctor.user_id
+        leave = Leave(doctor_id=builders.key(doctor), first_day=day, last_day=day, created_by=by, created_at=starts_at)
+        builders.added(session, leave)
+        here = {"appointment_id": moved.id, "slot_id": moved.slot_id}
+        builders.added(session, LeaveItem(leave_id=leave.id, fate="desk", **here))
+        builders.added(session, DeskNote(done_by=by, done_at=starts_at, **here))
         audit.record(session, actor_id=None, action="test.fill")
         notifications.account_password(session, email="jo@example.com", name="Jo", temporary_password="abcd")
     with db.engine().connect() as connection:

@@ -166,6 +166,100 @@ def _drop_waiting_list() -> None:
     op.drop_table("waiting")
 
 
+def _leave() -> None:
+    """The tables of leaves, and of what somebody at the desk has seen to."""
+    op.create_table(
+        "leave",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("doctor_id", sa.Integer(), nullable=False),
+        sa.Column("first_day", sa.Date(), nullable=False),
+        sa.Column("last_day", sa.Date(), nullable=False),
+        sa.Column("message", sa.String(length=200), nullable=False),
+        sa.Column("created_by", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("last_day >= first_day", name=op.f("ck_leave_last_after_first")),
+        sa.ForeignKeyConstraint(["created_by"], ["user_account.id"], name=op.f("fk_leave_created_by_user_account")),
+        sa.ForeignKeyConstraint(["doctor_id"], ["doctor.id"], name=op.f("fk_leave_doctor_id_doctor")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_leave")),
+    )
+    op.create_index("ix_leave_doctor_days", "leave", ["doctor_id", "last_day"], unique=False)
+    op.create_table(
+        "leave_item",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("leave_id", sa.Integer(), nullable=False),
+        sa.Column("appointment_id", sa.Integer(), nullable=False),
+        sa.Column("slot_id", sa.Integer(), nullable=False),
+        sa.Column("fate", sa.String(length=6), nullable=False),
+        sa.Column("proposed_id", sa.Integer(), nullable=True),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("outcome", sa.String(length=9), nullable=True),
+        sa.CheckConstraint("fate IN ('move', 'cancel', 'desk')", name=op.f("ck_leave_item_fate_known")),
+        sa.CheckConstraint(
+            "(outcome IS NULL) = (done_at IS NULL)"
+            " AND (outcome IS NULL OR outcome IN ('moved', 'cancelled', 'desk', 'gone'))",
+            name=op.f("ck_leave_item_outcome_known"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["appointment_id"], ["appointment.id"], name=op.f("fk_leave_item_appointment_id_appointment")
+        ),
+        sa.ForeignKeyConstraint(["leave_id"], ["leave.id"], name=op.f("fk_leave_item_leave_id_leave")),
+        sa.ForeignKeyConstraint(["proposed_id"], ["slot.id"], name=op.f("fk_leave_item_proposed_id_slot")),
+        sa.ForeignKeyConstraint(["slot_id"], ["slot.id"], name=op.f("fk_leave_item_slot_id_slot")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_leave_item")),
+    )
+    op.create_index(
+        "ix_leave_item_desk",
+        "leave_item",
+        ["appointment_id"],
+        unique=False,
+        postgresql_where=sa.text("outcome = 'desk'"),
+        sqlite_where=sa.text("outcome = 'desk'"),
+    )
+    op.create_index(
+        "ix_leave_item_open",
+        "leave_item",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("done_at IS NULL"),
+        sqlite_where=sa.text("done_at IS NULL"),
+    )
+    op.create_index("uq_leave_item_leave_appointment", "leave_item", ["leave_id", "appointment_id"], unique=True)
+    op.create_table(
+        "desk_note",
+        sa.Column("appointment_id", sa.Integer(), nullable=False),
+        sa.Column("slot_id", sa.Integer(), nullable=False),
+        sa.Column("note", sa.String(length=200), nullable=False),
+        sa.Column("done_by", sa.Integer(), nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["appointment_id"], ["appointment.id"], name=op.f("fk_desk_note_appointment_id_appointment")
+        ),
+        sa.ForeignKeyConstraint(["done_by"], ["user_account.id"], name=op.f("fk_desk_note_done_by_user_account")),
+        sa.ForeignKeyConstraint(["slot_id"], ["slot.id"], name=op.f("fk_desk_note_slot_id_slot")),
+        sa.PrimaryKeyConstraint("appointment_id", "slot_id", name=op.f("pk_desk_note")),
+    )
+
+
+def _drop_leave() -> None:
+    op.drop_table("desk_note")
+    op.drop_index("uq_leave_item_leave_appointment", table_name="leave_item")
+    op.drop_index(
+        "ix_leave_item_open",
+        table_name="leave_item",
+        postgresql_where=sa.text("done_at IS NULL"),
+        sqlite_where=sa.text("done_at IS NULL"),
+    )
+    op.drop_index(
+        "ix_leave_item_desk",
+        table_name="leave_item",
+        postgresql_where=sa.text("outcome = 'desk'"),
+        sqlite_where=sa.text("outcome = 'desk'"),
+    )
+    op.drop_table("leave_item")
+    op.drop_index("ix_leave_doctor_days", table_name="leave")
+    op.drop_table("leave")
+
+
 def upgrade() -> None:
     """Apply."""
     op.create_table(
@@ -500,6 +594,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_appointment_move")),
     )
     op.create_index("ix_appointment_move_appointment", "appointment_move", ["appointment_id", "id"], unique=False)
+    _leave()
     op.create_table(
         "reminder_mark",
         sa.Column("department_id", sa.Integer(), nullable=False),
@@ -519,6 +614,7 @@ def downgrade() -> None:
     """Undo; dropping a table drops its triggers and constraints."""
     _drop_waiting_list()
     op.drop_table("reminder_mark")
+    _drop_leave()
     op.drop_table("appointment_move")
     op.drop_index(
         "uq_appointment_slot_active",

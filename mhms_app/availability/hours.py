@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import and_, delete, insert, or_, select, update
 from sqlmodel import Session, col
 
 from mhms_app import db
@@ -150,6 +150,49 @@ def save(session: Session, actor: Actor | None, *, doctor_id: int | None = None,
     change = _apply(session, mine, change)
     _record(session, actor, "hours.save", mine, change)
     return _effect(asked, change, until=found.until)
+
+
+def close_days(session: Session, actor: Actor | None, *, doctor_id: int | None = None, first: date, last: date) -> int:
+    """Make days off of these clinic days, without extra hours; returns how many slots are taken back.
+
+    Unlike a single day off this also takes back what was published by hand, and what somebody is about to book.
+    The doctor's lock is held until the end of the transaction.
+
+    Raises:
+        Invalid: there are too many exceptions already, or the days are too far away.
+        NotFound: there is no such doctor, or it is not the actor's to manage.
+    """
+    mine = directory.managed_doctor(session, actor, doctor_id=doctor_id).id
+    _lock(session, mine)
+    special = _page(session, mine).special_days
+    extra = [key for key, each in special.items() if isinstance(each, ExtraHours) and first <= each.day <= last]
+    free = {each.day for each in special.values() if each == DayOff(each.day)}
+    length = (last - first).days + 1
+    days = [day for day in (first + number * rules.DAY for number in range(length)) if day not in free]
+    if len(special) + len(days) > hours_rules.MOST_SPECIAL_DAYS:
+        raise Invalid(f"At most {hours_rules.MOST_SPECIAL_DAYS} such days are possible.", field="last")
+    session.execute(delete(HoursException).where(col(HoursException.id).in_(extra)))
+    if days:
+        session.execute(insert(HoursException), [{"doctor_id": mine, "day": day, "kind": "off"} for day in days])
+    begin, end = rules.span(first, length, zone=settings().zone)
+    theirs = and_(
+        col(Slot.doctor_id) == mine,
+        col(Slot.starts_at) >= begin,
+        col(Slot.starts_at) < end,
+        col(Slot.starts_at) > db.clock.now(),
+        col(Slot.state).in_((SlotState.OPEN.value, SlotState.HELD.value)),
+    )
+    session.execute(select(col(Slot.id)).where(theirs).order_by(col(Slot.id)).with_for_update())  # by key, as everybody
+    gone = session.scalars(
+        update(Slot)
+        .where(theirs)
+        .values(state=SlotState.WITHDRAWN.value, from_hours=False, held_by=None, held_until=None, offered=False)
+        .returning(col(Slot.id))
+        .execution_options(synchronize_session=False)
+    ).all()
+    if gone:
+        db.announce(session, SlotsChanged(mine, gone=tuple(key for key in gone if key), came=False))
+    return len(gone)
 
 
 def doctors_with_hours(session: Session) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select, true, update
+from sqlalchemy import ColumnElement, exists, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
@@ -17,11 +17,11 @@ from mhms_app import db
 from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Actor, Role, require_role
 from mhms_app.audit import service as audit
-from mhms_app.availability.models import Slot, SlotState
+from mhms_app.availability.models import HoursException, Slot, SlotState
 from mhms_app.availability.service import SlotsChanged
 from mhms_app.booking import lists, offers, rules
 from mhms_app.booking.lists import AppointmentRow
-from mhms_app.booking.models import Appointment, AppointmentMove, Status
+from mhms_app.booking.models import Appointment, AppointmentMove, Leave, Status
 from mhms_app.booking.policies import policy_of
 from mhms_app.booking.rules import NotChangeable, Policy, SlotTaken
 from mhms_app.booking.service import (
@@ -38,6 +38,7 @@ from mhms_app.directory.models import Department
 from mhms_app.errors import Conflict, Invalid, LoginRequired, NotFound
 from mhms_app.notifications import service as notifications
 from mhms_app.notifications.service import AppointmentFacts
+from mhms_app.settings import settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,7 @@ def set_status(session: Session, actor: Actor | None, *, appointment_id: int, st
         IllegalMove: ``rules.TRANSITIONS`` has no such move, or it is too early for it.
         NotFound: there is no such appointment that is theirs to mark.
     """
-    person = _require_staff(actor)
+    person = require_staff(actor)
     theirs = _theirs(session, person)
     found = select(Appointment).where(col(Appointment.id) == appointment_id, theirs).with_for_update()
     row = session.scalars(found.execution_options(populate_existing=True)).first()
@@ -236,7 +237,8 @@ def _require_anybody(actor: Actor | None) -> Actor:
     return actor
 
 
-def _require_staff(actor: Actor | None) -> Actor:
+def require_staff(actor: Actor | None) -> Actor:
+    """The acting doctor or administrator."""
     person = _require_anybody(actor)
     return person if person.role is Role.ADMIN else require_role(person, Role.DOCTOR)
 
@@ -301,14 +303,34 @@ def _why(choice: str, note: str, policy: Policy, *, by_staff: bool) -> str:
 
 
 def _free(session: Session, slot: SlotFacts, patient_id: int) -> None:
-    """Give back a slot that this patient had booked."""
+    """Give a booked slot back to who waits for it, or to everybody; while its doctor is on leave, to nobody."""
+    away = _on_leave(session, slot)
+    state = SlotState.WITHDRAWN if away else SlotState.OPEN
     session.execute(
         update(Slot)
         .where(col(Slot.id) == slot.id, col(Slot.state) == SlotState.BOOKED.value)
-        .values(state=SlotState.OPEN.value)
+        .values(state=state.value, **({"from_hours": False} if away else {}))
         .execution_options(synchronize_session=False)
     )
-    offers.pass_on(session, slot, but=patient_id)
+    if away:
+        db.announce(session, SlotsChanged(slot.doctor_id, gone=(), came=False))
+    else:
+        offers.pass_on(session, slot, but=patient_id)
+
+
+def _on_leave(session: Session, slot: SlotFacts) -> bool:
+    """Whether the slot is in a leave of its doctor, who has not taken the day off back meanwhile."""
+    day = slot.starts_at.astimezone(settings().zone).date()
+    off = exists().where(
+        col(HoursException.doctor_id) == slot.doctor_id,
+        col(HoursException.day) == day,
+        col(HoursException.kind) == "off",
+        col(HoursException.start).is_(None),
+    )
+    leave = select(col(Leave.id)).where(
+        col(Leave.doctor_id) == slot.doctor_id, col(Leave.first_day) <= day, col(Leave.last_day) >= day, off
+    )
+    return session.execute(leave.limit(1)).first() is not None
 
 
 def _keep_history(session: Session, row: Appointment, person: Actor) -> None:

@@ -19,6 +19,7 @@ from mhms_app.actor import Actor, Role, require_role
 from mhms_app.audit import service as audit
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.rules import day_of
+from mhms_app.booking import worklist
 from mhms_app.booking.models import Appointment, Status
 from mhms_app.booking.service import ACTIVE
 from mhms_app.db import Page
@@ -136,7 +137,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """An administrator's first page: the numbers, and what needs a person."""
+    """An administrator's first page: the numbers, and what needs a person; ``desk`` counts the worklist."""
 
     booked_today: int
     booked_same_day_last_week: int
@@ -146,6 +147,7 @@ class Overview:
     month_before: Outcome
     pending: tuple[PersonRow, ...]
     outbox: OutboxCounts
+    desk: int
     latest: tuple[BookingRow, ...]
 
 
@@ -370,6 +372,7 @@ def overview(session: Session, actor: Actor | None) -> Overview:
         month_before=_outcome(session, now - timedelta(days=60), month_ago),
         pending=directory.list_people(session, actor, status="pending", size=100).rows,
         outbox=notifications.counts(session, actor),
+        desk=worklist.count(session),
         latest=_booking_rows(session, select(col(Appointment.id)).order_by(*newest).limit(8), *newest),
     )
 

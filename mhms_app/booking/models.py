@@ -10,6 +10,8 @@ from sqlmodel import Field, SQLModel
 
 from mhms_app.db import UTCDateTime
 
+_UNDONE, _FOR_THE_DESK = text("done_at IS NULL"), text("outcome = 'desk'")
+
 
 class Status(StrEnum):
     """Where an appointment is in its life."""
@@ -94,6 +96,62 @@ class ReminderMark(SQLModel, table=True):
     department_id: int = Field(foreign_key="department.id", primary_key=True)
     hours: int = Field(primary_key=True, description="before the appointment")
     done_until: datetime = Field(sa_type=UTCDateTime)
+
+
+class Leave(SQLModel, table=True):
+    """Days on which a doctor is away; what becomes of each appointment in them says its ``LeaveItem``."""
+
+    __tablename__ = "leave"
+    __table_args__ = (
+        CheckConstraint("last_day >= first_day", name="last_after_first"),
+        Index("ix_leave_doctor_days", "doctor_id", "last_day"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    doctor_id: int = Field(foreign_key="doctor.id")
+    first_day: date
+    last_day: date
+    message: str = Field(default="", max_length=200, description="what those read whose appointments are cancelled")
+    created_by: int = Field(foreign_key="user_account.id")
+    created_at: datetime = Field(sa_type=UTCDateTime)
+
+
+class LeaveItem(SQLModel, table=True):
+    """What was chosen for one appointment of a leave, and once it is done, what became of it."""
+
+    __tablename__ = "leave_item"
+    __table_args__ = (
+        CheckConstraint("fate IN ('move', 'cancel', 'desk')", name="fate_known"),
+        CheckConstraint(
+            "(outcome IS NULL) = (done_at IS NULL)"
+            " AND (outcome IS NULL OR outcome IN ('moved', 'cancelled', 'desk', 'gone'))",
+            name="outcome_known",
+        ),
+        Index("uq_leave_item_leave_appointment", "leave_id", "appointment_id", unique=True),
+        Index("ix_leave_item_open", "id", postgresql_where=_UNDONE, sqlite_where=_UNDONE),
+        Index("ix_leave_item_desk", "appointment_id", postgresql_where=_FOR_THE_DESK, sqlite_where=_FOR_THE_DESK),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    leave_id: int = Field(foreign_key="leave.id")
+    appointment_id: int = Field(foreign_key="appointment.id")
+    slot_id: int = Field(foreign_key="slot.id", description="where the appointment was when the leave was taken")
+    fate: str = Field(max_length=6)
+    proposed_id: int | None = Field(default=None, foreign_key="slot.id", description="where it shall go")
+    done_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    outcome: str | None = Field(default=None, max_length=9, description="gone: it was no longer there to be changed")
+
+
+class DeskNote(SQLModel, table=True):
+    """A person has seen to an appointment that no rule could help, as long as it stays where it is."""
+
+    __tablename__ = "desk_note"
+
+    appointment_id: int = Field(foreign_key="appointment.id", primary_key=True)
+    slot_id: int = Field(foreign_key="slot.id", primary_key=True)
+    note: str = Field(default="", max_length=200)
+    done_by: int = Field(foreign_key="user_account.id")
+    done_at: datetime = Field(sa_type=UTCDateTime)
 
 
 class Waiting(SQLModel, table=True):
