@@ -1,6 +1,6 @@
 """What happens to an appointment after it is booked: cancelling, moving, and the day itself.
 
-Whoever changes an appointment locks in one order: the patient, the slots by their keys, the appointment. Booking
+Whoever changes an appointment locks in one order: the patient, the appointment, the slots by their keys. Booking
 does too, so that two changes wait for each other and never against each other.
 """
 
@@ -35,7 +35,7 @@ from mhms_app.booking.service import (
 )
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department
-from mhms_app.errors import Conflict, Invalid, LoginRequired, NotFound
+from mhms_app.errors import Invalid, LoginRequired, NotFound
 from mhms_app.notifications import service as notifications
 from mhms_app.notifications.service import AppointmentFacts
 from mhms_app.settings import settings
@@ -126,11 +126,9 @@ def cancel(session: Session, actor: Actor | None, *, reference: str, choice: str
         NotFound: there is no such appointment that is theirs to cancel.
     """
     person = _require_anybody(actor)
-    row, policy = _of(session, person, reference)
+    row, policy = _locked(session, person, reference)
     why = _why(choice, note, policy, by_staff=_is_staff(person))
-    lock_patient(session, row.patient_id)
     slot = slot_under_lock(session, row.slot_id)
-    row = _under_lock(session, row)
     if refusal := _refusal(row, policy, person):
         raise refusal
     row.status, row.sequence = Status.CANCELLED.value, row.sequence + 1
@@ -161,19 +159,15 @@ def move(session: Session, actor: Actor | None, *, reference: str, slot_id: int,
         AlreadyCancelled, AlreadyBegun, WindowClosed: as ``rules.why_not_changeable`` decides.
         NotBookable: the new slot cannot be had, as ``rules.why_not_movable`` decides; the old one is still theirs.
         NotFound: there is no such appointment that is theirs to move, or no such slot in its department.
-        Conflict: it was moved at the same moment.
     """
     person = _require_anybody(actor)
-    row, policy = _of(session, person, reference)
-    lock_patient(session, row.patient_id)
-    slots = {key: slot_under_lock(session, key) for key in sorted({row.slot_id, slot_id})}
-    row, wanted = _under_lock(session, row), slots[slot_id]
+    row, policy = _locked(session, person, reference)
     if row.slot_id == slot_id:
         return Moved(row.reference, row.starts_at, row.ends_at)
+    slots = {key: slot_under_lock(session, key) for key in sorted({row.slot_id, slot_id})}
+    wanted = slots[slot_id]
     if wanted.department_id != row.department_id:
         raise NotFound
-    if row.slot_id not in slots:
-        raise Conflict("This appointment was changed a moment ago. Please look again.")
     if refusal := _refusal(row, policy, person) or _slot_refusal(session, row, wanted, person):
         raise with_next_free(session, wanted) if isinstance(refusal, SlotTaken) else refusal
     old = slots[row.slot_id]
@@ -270,10 +264,12 @@ def _of(session: Session, actor: Actor | None, reference: str) -> tuple[Appointm
     return appointment, policy_of(department)
 
 
-def _under_lock(session: Session, row: Appointment) -> Appointment:
-    """The appointment as it is once nobody else changes it."""
+def _locked(session: Session, person: Actor, reference: str) -> tuple[Appointment, Policy]:
+    """An appointment of theirs as it is once nobody else changes it, with the policy of its department."""
+    row, policy = _of(session, person, reference)
+    lock_patient(session, row.patient_id)
     locked = select(Appointment).where(col(Appointment.id) == row.id).with_for_update()
-    return session.scalars(locked.execution_options(populate_existing=True)).one()
+    return session.scalars(locked.execution_options(populate_existing=True)).one(), policy
 
 
 def _refusal(row: Appointment, policy: Policy, person: Actor) -> NotChangeable | None:

@@ -157,11 +157,23 @@ def upcoming(session: Session, actor: Actor | None) -> tuple[AppointmentRow, ...
     return _appointment_rows(session, wanted.order_by(col(Appointment.starts_at)))
 
 
-def past(session: Session, actor: Actor | None, *, page: int = 1, size: int = 10) -> Page[AppointmentRow]:
-    """The acting patient's appointments that are over or cancelled, latest first."""
+def past(
+    session: Session, actor: Actor | None, *, search: str = "", status: str = "", page: int = 1, size: int = 10
+) -> Page[AppointmentRow]:
+    """The acting patient's appointments that are over or cancelled, latest first.
+
+    Args:
+        search: looked for in the names of doctor and department.
+        status: a ``Status``, or ``""`` for any.
+    """
     wanted = _of_patient(actor).where(
         or_(col(Appointment.status).not_in(ACTIVE), col(Appointment.ends_at) <= db.clock.now())
     )
+    if key := search_key(search):
+        named = (col(name).contains(key, autoescape=True) for name in (User.name_key, Department.name_key))
+        wanted = wanted.where(or_(*named))
+    if status:
+        wanted = wanted.where(col(Appointment.status) == status)
     total = db.count(session, wanted)
     ordered = wanted.order_by(col(Appointment.starts_at).desc(), col(Appointment.id).desc())
     return Page(_appointment_rows(session, ordered.offset((page - 1) * size).limit(size)), total)
@@ -179,9 +191,11 @@ def appointment(session: Session, actor: Actor | None, *, reference: str) -> App
     return found[0]
 
 
-def home(session: Session, actor: Actor | None, *, page: int = 1, size: int = 10) -> Home:
-    """All that the acting patient's own page shows."""
-    return Home(upcoming(session, actor), past(session, actor, page=page, size=size))
+def home(
+    session: Session, actor: Actor | None, *, search: str = "", status: str = "", page: int = 1, size: int = 10
+) -> Home:
+    """All that the acting patient's own page shows; ``search`` and ``status`` as ``past``."""
+    return Home(upcoming(session, actor), past(session, actor, search=search, status=status, page=page, size=size))
 
 
 def _of_patient(actor: Actor | None) -> Select[*tuple[Any, ...]]:

@@ -30,6 +30,24 @@ def test_home_has_what_is_to_come_in_order_and_what_was_latest_first(session: Se
     assert ([row.reference for row in home.past.rows], home.past.total) == ([references[1]], 2)
 
 
+def test_past_appointments_are_searched_and_filtered(session: Session, now: datetime) -> None:
+    jo = builders.patient(session)
+    actor = builders.actor(session, jo)
+    gone, done = (booked(session, jo, now + timedelta(days=days)) for days in (3, 4))
+    changes.cancel(session, actor, reference=gone, choice="I am ill", note="")
+    db.clock.freeze(now + timedelta(days=5))
+    actor = builders.actor(session, jo)
+
+    def found(**wanted: str) -> list[str]:
+        return [row.reference for row in lists.past(session, actor, **wanted).rows]  # type: ignore[arg-type]
+
+    assert found() == [done, gone]
+    assert found(status="cancelled") == [gone]
+    assert found(search="HADDAD") == [done, gone]
+    assert found(search="nobody") == found(search="%") == []
+    assert lists.past(session, actor, search="department", status="cancelled").total == 1
+
+
 def test_home_shows_nobody_elses_appointments(session: Session, now: datetime) -> None:
     booked(session, builders.patient(session), now + timedelta(days=1))
     other = builders.actor(session, builders.patient(session, name="Rita Berg"))

@@ -137,6 +137,8 @@ def matrix(cast: Cast) -> dict[str, Entry]:
         "patient.calendar.Calendar.load": (PATIENT, {}),
         "patient.calendar.Calendar.revoke": (PATIENT, {"feed_id": cast.feed["patient"]}),
         "patient.home.Home.load": (PATIENT, {}),
+        "patient.home.Home.narrow": (PATIENT, {"status": "completed"}),
+        "patient.home.Home.search": (PATIENT, {"text": "Haddad"}),
         "patient.home.Home.turn": (PATIENT, {"pages": 1}),
         "patient.waiting.Waiting.join": (PATIENT, {"form": {"who": "doctor", "part": "any", "earliest": ""}}),
         "patient.waiting.Waiting.load": (PATIENT, {}),

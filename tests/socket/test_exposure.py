@@ -71,9 +71,9 @@ patient.calendar.Calendar
     asked feeds(id, shows, since) new(address, webcal)
 patient.home.Home
     address before(calendar_path, doctor, doctor_path, initials, move_path, path, place, reason, reference,
-    status, tone, when) greeting is_last later(calendar_path, doctor, doctor_path, initials, move_path, path,
-    place, reason, reference, status, tone, when) lead next(calendar_path, doctor, doctor_path, initials,
-    move_path, path, place, reason, reference, status, tone, when) page summary zone
+    status, tone, when) greeting has_before is_last later(calendar_path, doctor, doctor_path, initials,
+    move_path, path, place, reason, reference, status, tone, when) lead next(calendar_path, doctor, doctor_path,
+    initials, move_path, path, place, reason, reference, status, tone, when) page q status summary zone
 patient.waiting.Waiting
     department doctor doctor_path entries(id, times, whom) today
 public.doctor_profile.Profile

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import reflex as rx
 from pydantic import Field
@@ -23,6 +23,7 @@ from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
 
 _SIZE = 10
+_PAST = ("completed", "cancelled", "no_show")
 _LAST_PAGE = 1000
 _IN_DAYS = {1: "tomorrow", 2: "in two days", 3: "in three days", 4: "in four days", 5: "in five days", 6: "in six days"}
 
@@ -52,6 +53,8 @@ class Home(Screen):
         next: the first of those to come; no reference means that there is none.
         later: the others to come.
         before: a page of those that are over.
+        has_before: there are some, or there would be if less was asked for.
+        q, status: which of those are asked for.
         address: the page as it is, to come back to.
     """
 
@@ -61,6 +64,9 @@ class Home(Screen):
     next: Appointment = Appointment()
     later: list[Appointment] = []
     before: list[Appointment] = []
+    has_before: bool = False
+    q: str = ""
+    status: str = ""
     summary: str = ""
     page: int = 1
     is_last: bool = True
@@ -68,9 +74,23 @@ class Home(Screen):
 
     @handler(Role.PATIENT)
     async def load(self) -> None:
-        """Show the appointments, and the page of past ones that the address asks for."""
-        page = self.router.url.query_parameters.get("page", "")
+        """Show the appointments, and those past ones that the address asks for."""
+        query = self.router.url.query_parameters
+        page, status = query.get("page", ""), query.get("status", "")
+        self.q, self.status = query.get("q", "")[:100], status if status in _PAST else ""
         await self._show(int(page) if page.isascii() and page.isdigit() and len(page) < 5 else 1)
+
+    @handler(Role.PATIENT)
+    async def search(self, text: Annotated[str, Field(max_length=100)]) -> None:
+        """Look for a doctor or a department among past appointments."""
+        self.q = text
+        await self._show(1)
+
+    @handler(Role.PATIENT)
+    async def narrow(self, status: Literal["", "completed", "cancelled", "no_show"]) -> None:
+        """Show only past appointments that ended in one way."""
+        self.status = status
+        await self._show(1)
 
     @handler(Role.PATIENT)
     async def turn(self, pages: Annotated[int, Field(ge=-1, le=1)]) -> None:
@@ -79,18 +99,20 @@ class Home(Screen):
 
     async def _show(self, page: int) -> None:
         self.page = min(max(page, 1), _LAST_PAGE)
-        found = await bridge.read(self, lists.home, page=self.page, size=_SIZE)
+        found = await bridge.read(self, lists.home, search=self.q, status=self.status, page=self.page, size=_SIZE)
         now = bridge.now()
         upcoming = [_appointment(row, now) for row in found.upcoming]
         self.next, self.later = upcoming[0] if upcoming else Appointment(), upcoming[1:]
         self.before = [_appointment(row, now) for row in found.past.rows]
+        self.has_before = bool(self.before or self.q or self.status)
         self.greeting = f"{_greeting(words.local(now).hour)}, {self.viewer_name}"
         self.lead = _lead(found.upcoming[0].starts_at, now) if found.upcoming else "You have no appointment ahead."
         self.zone = words.zone_name(found.upcoming[0].starts_at if found.upcoming else now)
         first, total = (self.page - 1) * _SIZE + 1, found.past.total
         self.summary = f"{first} to {first + len(self.before) - 1} of {total}" if total > _SIZE else ""
         self.is_last = self.page * _SIZE >= total
-        self.address = routes.with_query(routes.PATIENT, page=self.page if self.page > 1 else "")
+        page_shown = self.page if self.page > 1 else ""
+        self.address = routes.with_query(routes.PATIENT, q=self.q, status=self.status, page=page_shown)
 
 
 def _appointment(row: AppointmentRow, now: datetime) -> Appointment:
@@ -148,7 +170,7 @@ def _content() -> rx.Component:
             Home.later,
             theme.section("Later", theme.card(theme.rows(rx.foreach(Home.later, _later_row)), flush=True)),
         ),
-        rx.cond(Home.before, _before()),
+        rx.cond(Home.has_before, _before()),
         rx.el.p(theme.link("See them in your own calendar", routes.PATIENT_CALENDAR, icon_after="arrow-right")),
         rx.el.p(theme.link("Your waiting list", routes.WAITING, icon_after="arrow-right")),
         gap="loose",
@@ -196,7 +218,12 @@ def _before() -> rx.Component:
     return theme.section(
         "Before",
         theme.card(
-            theme.rows(rx.foreach(Home.before, _before_row)),
+            _filters(),
+            rx.cond(
+                Home.before,
+                theme.rows(rx.foreach(Home.before, _before_row)),
+                theme.empty_state("Nothing fits", "Try another name, or show all of them."),
+            ),
             rx.cond(
                 Home.summary,
                 theme.pager(
@@ -209,6 +236,37 @@ def _before() -> rx.Component:
             ),
             flush=True,
         ),
+    )
+
+
+def _filters() -> rx.Component:
+    return rx.el.div(
+        theme.text_field(
+            "Doctor or department",
+            "q",
+            icon_name="search",
+            hide_label=True,
+            compact=True,
+            grow=True,
+            placeholder="Doctor or department",
+            type="search",
+            max_length=100,
+            auto_complete="off",
+            default_value=Home.q,
+            on_change=Home.search.debounce(250),
+        ),
+        theme.select_field(
+            "Show",
+            theme.option("", "All"),
+            *(theme.option(status, FOR_PATIENT[status][0]) for status in _PAST),
+            name="status",
+            hide_label=True,
+            compact=True,
+            default_value=Home.status,
+            on_change=Home.narrow,
+        ),
+        class_name="filters",
+        role="search",
     )
 
 

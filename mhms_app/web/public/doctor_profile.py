@@ -397,7 +397,7 @@ class Profile(Screen):
         if here := gone & {slot.id for slot in self._free}:
             self._gone |= here
             self._draw()
-        if self._slot and self._slot.id in gone:
+        if self._slot and self._slot.id in gone and not self.problem:
             self._refuse(f"{words.clock(self._slot.starts_at)} has just been taken.", self._slot)
 
     def _show_freed(self, freed: tuple[SlotRow, ...]) -> None:
