@@ -27,6 +27,7 @@ from mhms_app.notifications import service as notifications
 from mhms_app.notifications.models import OutboxMessage
 from tests import builders
 from tests.conftest import NOW
+from tests.test_migrations import fill
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -142,7 +143,7 @@ def test_an_instant_comes_back_as_itself_in_utc(instant: datetime) -> None:
         session.expunge_all()
         found = session.get_one(OutboxMessage, stored.id).created_at
         session.rollback()
-    assert found == instant
+    assert found == instant.astimezone(UTC)  # in a repeated hour, times of two zones are never equal (PEP 495)
     assert found.tzinfo is UTC
 
 
@@ -254,6 +255,64 @@ def test_each_refusal_has_the_same_name_on_both_engines() -> None:
             session.expunge_all()
 
 
+CHANGES = {  # what each constraint refuses, as a change of rows that are there
+    "uq_slot_held_by": """UPDATE slot SET state = 'held', held_until = starts_at,
+        held_by = (SELECT min(id) FROM patient) WHERE state = 'open'""",
+    "ck_slot_held_for_somebody": "UPDATE slot SET held_until = starts_at WHERE state = 'open'",
+    "ck_slot_offered_is_held": "UPDATE slot SET offered = true WHERE state = 'open'",
+    "ck_department_horizon_within_a_year": "UPDATE department SET horizon_weeks = 53",
+    "ck_working_hours_some_weekday": "UPDATE working_hours SET weekdays = 0",
+    "ck_working_hours_end_after_start": 'UPDATE working_hours SET "end" = start',
+    "ck_working_hours_slot_length": "UPDATE working_hours SET slot_minutes = 1",
+    "ck_working_hours_pause_length": "UPDATE working_hours SET pause_minutes = 241",
+    "ck_working_hours_break_whole": "UPDATE working_hours SET break_start = '12:00:00', break_end = '11:00:00'",
+    "ck_working_hours_valid_until_after_from": "UPDATE working_hours SET valid_until = '2000-01-01'",
+    "ck_hours_exception_hours_whole": """UPDATE hours_exception SET start = '10:00:00', "end" = '09:00:00'""",
+    "ck_hours_exception_kind_complete": "UPDATE hours_exception SET slot_minutes = 20",
+    "ck_leave_last_after_first": "UPDATE leave SET last_day = '2000-01-01'",
+    "ck_leave_item_fate_known": "UPDATE leave_item SET fate = 'lost'",
+    "ck_leave_item_outcome_known": "UPDATE leave_item SET outcome = 'moved'",
+    "ck_waiting_some_weekday": "UPDATE waiting SET weekdays = 128",
+    "ck_waiting_part_known": "UPDATE waiting SET part = 'night'",
+    "ck_waiting_ended_why": "UPDATE waiting SET ended_why = 'left'",
+    "ck_waiting_offer_outcome_known": "UPDATE waiting_offer SET outcome = 'lost'",
+    "ck_calendar_feed_shows_known": "UPDATE calendar_feed SET shows = 'all'",
+}
+COPIES = {  # and as a copy of a row, but for some columns
+    "uq_leave_item_leave_appointment": ("leave_item", {}),
+    "uq_calendar_feed_token_hash": ("calendar_feed", {}),
+    "uq_waiting_offer_token_hash": ("waiting_offer", {"outcome": "'expired'"}),
+    "uq_waiting_offer_slot": (
+        "waiting_offer",
+        {"token_hash": "'other'", "patient_id": "(SELECT max(id) FROM patient)"},
+    ),
+    "uq_waiting_offer_patient": ("waiting_offer", {"token_hash": "'other'", "slot_id": "(SELECT max(id) FROM slot)"}),
+}
+IMPLIED = {"ck_hours_exception_kind_known"}  # what it refuses, kind_complete refuses too
+
+
+def copying(table: str, changes: dict[str, str]) -> str:
+    columns = [column.name for column in Slot.metadata.tables[table].columns if column.name != "id"]
+    values = ", ".join(changes.get(name, f'"{name}"') for name in columns)
+    names = ", ".join(f'"{name}"' for name in columns)
+    return f'INSERT INTO "{table}" ({names}) SELECT {values} FROM "{table}"'
+
+
+def test_what_a_constraint_refuses_is_refused_to_changes_too() -> None:
+    fill(NOW)
+    with db.transaction() as session:
+        doctor, _ = builders.doctor(session), builders.patient(session)
+        for hours in (1, 2):
+            builders.slot(session, doctor, NOW + timedelta(hours=hours))
+        session.execute(text("UPDATE waiting_offer SET outcome = 'open'"))
+    refused = CHANGES | {name: copying(*copied) for name, copied in COPIES.items()}
+    for name, statement in refused.items():
+        with db.transaction() as session:
+            with pytest.raises(IntegrityError) as refusal, session.begin_nested():
+                session.execute(text(statement))
+            assert db.violated(refusal.value) == name
+
+
 def test_every_unique_constraint_of_the_models_is_tried() -> None:
     named = {
         str(constraint.name)
@@ -261,7 +320,7 @@ def test_every_unique_constraint_of_the_models_is_tried() -> None:
         for constraint in (*table.constraints, *table.indexes)
         if str(constraint.name).startswith(("uq_", "ck_"))
     }
-    assert named <= set(REFUSALS)
+    assert named <= {*REFUSALS, *CHANGES, *COPIES, *IMPLIED}
 
 
 def test_neighbouring_and_withdrawn_slots_and_cancelled_appointments_do_not_overlap() -> None:
