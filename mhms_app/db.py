@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -252,6 +252,10 @@ class Clock:
     def now(self) -> datetime:
         """The current instant, aware UTC."""
         return self._frozen or datetime.now(UTC)
+
+    def today(self) -> date:
+        """The current day of the clinic, by its own time zone."""
+        return self.now().astimezone(settings().zone).date()
 
     def freeze(self, instant: datetime | None) -> None:
         """Stand still at ``instant``, or run again when it is None."""

@@ -531,7 +531,7 @@ class _Clinic:
         since, until = hours.breaks[0] if hours.breaks else (None, None)
         return WorkingHours(
             doctor_id=_key(doctor),
-            weekdays=sum(1 << day for day in hours.weekdays),
+            weekdays=rules.weekday_bits(hours.weekdays),
             start=hours.start,
             end=hours.end,
             slot_minutes=hours.minutes,

@@ -11,8 +11,7 @@ from mhms_app import logs
 from mhms_app.api.app import make_api
 from mhms_app.api.wall import Wall
 from mhms_app.availability.publisher import HoursPublisher
-from mhms_app.booking.leave import Leaves
-from mhms_app.booking.reminders import Reminders
+from mhms_app.booking import tasks
 from mhms_app.live.hub import hub
 from mhms_app.live.keeper import keeper
 from mhms_app.notifications.dispatcher import Dispatcher
@@ -46,8 +45,8 @@ app.register_lifespan_task(hub.run)
 app.register_lifespan_task(keeper.run)
 app.register_lifespan_task(Dispatcher().run)
 app.register_lifespan_task(HoursPublisher().run)
-app.register_lifespan_task(Reminders().run)
-app.register_lifespan_task(Leaves().run)
+app.register_lifespan_task(tasks.remind)
+app.register_lifespan_task(tasks.finish_leaves)
 for page in PAGES:
     app.add_page(page.component, route=page.route, title=f"{page.title} · {settings().clinic_name}", on_load=page.load)
 logs.configure()  # last: what was made above has brought handlers of its own

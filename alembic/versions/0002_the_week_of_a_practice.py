@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 revision = "0002"
 down_revision = "0001"
 

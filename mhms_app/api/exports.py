@@ -38,7 +38,7 @@ async def bookings_csv(request: Request) -> Response:
         return RedirectResponse(pages_origin() + routes.login_then(back), status_code=303)
     except NotAllowed:
         return PlainTextResponse("We could not find this.", status_code=404)
-    today = db.clock.now().astimezone(settings().zone).date()
+    today = db.clock.today()
     return StreamingResponse(
         _lines(token, wanted, first),
         media_type="text/csv; charset=utf-8",

@@ -199,7 +199,7 @@ def doctors_with_hours(session: Session) -> tuple[int, ...]:
     """The doctors for whom slots are kept published."""
     regular = select(col(WorkingHours.id)).where(col(WorkingHours.doctor_id) == col(Doctor.id))
     special = select(col(HoursException.id)).where(
-        col(HoursException.doctor_id) == col(Doctor.id), col(HoursException.day) >= _today()
+        col(HoursException.doctor_id) == col(Doctor.id), col(HoursException.day) >= db.clock.today()
     )
     found = session.execute(
         select(col(Doctor.id))
@@ -247,10 +247,6 @@ def publish_due(stop: threading.Event | None = None) -> int:
     return done
 
 
-def _today() -> date:
-    return db.clock.now().astimezone(settings().zone).date()
-
-
 def _lock(session: Session, doctor_id: int, *, skip_locked: bool = False) -> bool:
     """Make everybody else who publishes for this doctor wait, as ``service.publish`` does; bookings go on."""
     row = select(col(Doctor.id)).where(col(Doctor.id) == doctor_id)
@@ -258,7 +254,7 @@ def _lock(session: Session, doctor_id: int, *, skip_locked: bool = False) -> boo
 
 
 def _page(session: Session, doctor_id: int) -> HoursPage:
-    today = _today()
+    today = db.clock.today()
     weeks, approved_at = session.execute(
         select(col(Department.horizon_weeks), col(Doctor.approved_at))
         .join(Department, col(Department.id) == col(Doctor.department_id))
@@ -297,7 +293,7 @@ def _edited(page: HoursPage, edit: Edit) -> Timetable:
     Raises:
         Invalid, NotFound: the edit is not possible.
     """
-    regular, special, today = dict(page.hours), dict(page.special_days), _today()
+    regular, special, today = dict(page.hours), dict(page.special_days), db.clock.today()
     refusal: Invalid | None = None
     match edit:
         case PutHours(hours, key):
@@ -345,7 +341,7 @@ def _write(session: Session, doctor_id: int, edit: Edit) -> None:
 def _columns(hours: Hours) -> dict[str, time | date | int | None]:
     since, until = hours.rest or (None, None)
     return {
-        "weekdays": sum(1 << day for day in hours.weekdays),
+        "weekdays": rules.weekday_bits(hours.weekdays),
         "start": hours.start,
         "end": hours.end,
         "slot_minutes": hours.length // MINUTE,
@@ -359,7 +355,7 @@ def _columns(hours: Hours) -> dict[str, time | date | int | None]:
 
 def _hours(row: WorkingHours) -> Hours:
     return Hours(
-        frozenset(day for day in rules.EVERY_DAY if row.weekdays >> day & 1),
+        frozenset(rules.weekdays_in(row.weekdays)),
         row.start,
         row.end,
         row.slot_minutes * MINUTE,
@@ -380,7 +376,7 @@ def _special(row: HoursException) -> SpecialDay:
 def _compare(session: Session, page: HoursPage, timetable: Timetable) -> tuple[tuple[Times, ...], Change]:
     """What a timetable asks for, and what that changes."""
     now = db.clock.now()
-    asked = hours_rules.wanted(timetable, _today(), page.until, zone=settings().zone)
+    asked = hours_rules.wanted(timetable, db.clock.today(), page.until, zone=settings().zone)
     existing = session.execute(
         select(col(Slot.id), col(Slot.starts_at), col(Slot.ends_at), col(Slot.state), col(Slot.from_hours)).where(
             col(Slot.doctor_id) == page.doctor_id,
@@ -393,7 +389,7 @@ def _compare(session: Session, page: HoursPage, timetable: Timetable) -> tuple[t
 
 def _apply(session: Session, doctor_id: int, change: Change) -> Change:
     """Make a change, and return what became of it: a slot that was taken at this very moment stays."""
-    gone = _take_back(session, [slot.id for slot in change.vanish])
+    gone = take_back(session, [slot.id for slot in change.vanish])
     lost = tuple(slot for slot in change.vanish if slot.id not in gone)
     done = Change(
         hours_rules.still_free(change.appear, lost),
@@ -408,7 +404,7 @@ def _apply(session: Session, doctor_id: int, change: Change) -> Change:
     return done
 
 
-def _take_back(session: Session, slot_ids: Sequence[int]) -> set[int]:
+def take_back(session: Session, slot_ids: Sequence[int]) -> set[int]:
     """Withdraw open slots in the name of the hours, which may ask for these times again.
 
     Compare and swap, as in ``service.withdraw``. Only what a person withdraws keeps ``from_hours``.

@@ -7,7 +7,7 @@ makes the two disagree, a slot is left out rather than bent: see ``cut``.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import chain
@@ -87,6 +87,16 @@ def day_of(text: str) -> date | None:
 def week_of(day: date) -> date:
     """The Monday of the week that holds this day (ISO 8601)."""
     return day - timedelta(days=day.weekday())
+
+
+def weekday_bits(weekdays: Collection[int]) -> int:
+    """A set of weekdays, Monday is 0, as one number."""
+    return sum(1 << day for day in set(weekdays))
+
+
+def weekdays_in(bits: int) -> tuple[int, ...]:
+    """The weekdays of ``weekday_bits``, in order."""
+    return tuple(day for day in range(7) if bits >> day & 1)
 
 
 def span(first: date, days: int, *, zone: ZoneInfo) -> Times:

@@ -88,11 +88,8 @@ def choices(session: Session, actor: Actor | None, *, reference: str) -> Choices
     Raises:
         NotFound: there is none with this reference that is theirs.
     """
-    row, policy = _of(session, actor, reference)
-    refusal = rules.why_not_changeable(
-        row.status, row.starts_at, now=db.clock.now(), policy=policy, by_staff=_is_staff(actor)
-    )
-    return Choices(refusal, policy.reasons, row.starts_at - policy.change_until)
+    person = _require_anybody(actor)
+    return _choices(*_of(session, person, reference), person)
 
 
 def own(session: Session, actor: Actor | None, *, reference: str) -> Own:
@@ -107,10 +104,10 @@ def own(session: Session, actor: Actor | None, *, reference: str) -> Own:
         .where(col(AppointmentMove.appointment_id) == shown.id)
         .order_by(col(AppointmentMove.id))
     )
-    why = session.scalar(select(col(Appointment.cancel_reason)).where(col(Appointment.id) == shown.id)) or ""
     before = tuple((starts_at, ends_at) for starts_at, ends_at in moves)
-    email = require_role(actor, Role.PATIENT).email
-    return Own(shown, email, choices(session, actor, reference=reference), before, why)
+    patient = require_role(actor, Role.PATIENT)
+    row, policy = _of(session, patient, reference)
+    return Own(shown, patient.email, _choices(row, policy, patient), before, row.cancel_reason)
 
 
 def cancel(session: Session, actor: Actor | None, *, reference: str, choice: str, note: str) -> None:
@@ -127,7 +124,8 @@ def cancel(session: Session, actor: Actor | None, *, reference: str, choice: str
     """
     person = _require_anybody(actor)
     row, policy = _locked(session, person, reference)
-    why = _why(choice, note, policy, by_staff=_is_staff(person))
+    by_staff = _is_staff(person)
+    why = _why(choice, note, policy, by_staff=by_staff)
     slot = slot_under_lock(session, row.slot_id)
     if refusal := _refusal(row, policy, person):
         raise refusal
@@ -136,7 +134,6 @@ def cancel(session: Session, actor: Actor | None, *, reference: str, choice: str
     session.add(row)
     session.flush()
     _free(session, slot, row.patient_id)
-    by_staff = _is_staff(person)
     message = notifications.booking_cancelled(
         _facts(session, row, slot),
         cancelled_by="clinic" if by_staff else "patient",
@@ -250,9 +247,8 @@ def _theirs(session: Session, person: Actor) -> ColumnElement[bool]:
     return col(Appointment.patient_id) == person.patient_id
 
 
-def _of(session: Session, actor: Actor | None, reference: str) -> tuple[Appointment, Policy]:
+def _of(session: Session, person: Actor, reference: str) -> tuple[Appointment, Policy]:
     """An appointment of theirs with the policy of its department, not locked yet."""
-    person = _require_anybody(actor)
     found = session.execute(
         select(Appointment, Department)
         .join(Department, col(Department.id) == col(Appointment.department_id))
@@ -270,6 +266,10 @@ def _locked(session: Session, person: Actor, reference: str) -> tuple[Appointmen
     lock_patient(session, row.patient_id)
     locked = select(Appointment).where(col(Appointment.id) == row.id).with_for_update()
     return session.scalars(locked.execution_options(populate_existing=True)).one(), policy
+
+
+def _choices(row: Appointment, policy: Policy, person: Actor) -> Choices:
+    return Choices(_refusal(row, policy, person), policy.reasons, row.starts_at - policy.change_until)
 
 
 def _refusal(row: Appointment, policy: Policy, person: Actor) -> NotChangeable | None:

@@ -7,7 +7,6 @@ goes on after an interruption, the page, another worker or the next start, does 
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -15,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, select
 from sqlmodel import Session, col
 
 from mhms_app import db
@@ -27,9 +26,9 @@ from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.rules import DAY, span
 from mhms_app.booking import changes, leave_rules, rules
 from mhms_app.booking.leave_rules import Candidate, Displaced
-from mhms_app.booking.models import Appointment, Leave, LeaveItem, Status
+from mhms_app.booking.models import ACTIVE, Appointment, Leave, LeaveItem, Status
 from mhms_app.booking.rules import NotBookable, NotChangeable
-from mhms_app.booking.service import ACTIVE, lock_patient
+from mhms_app.booking.service import lock_patient
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.directory.service import DoctorRow
@@ -38,7 +37,6 @@ from mhms_app.settings import settings
 
 log = logging.getLogger(__name__)
 
-_EVERY = 60.0  # seconds
 _CANDIDATES = 5_000  # free slots of other doctors that are looked at
 _TRIES = 5  # proposals that may be lost before a person has to look
 
@@ -225,7 +223,7 @@ def leaves(session: Session, actor: Actor | None, *, doctor_id: int | None = Non
     doctor = directory.managed_doctor(session, actor, doctor_id=doctor_id)
     found = session.scalars(
         select(Leave)
-        .where(col(Leave.doctor_id) == doctor.id, col(Leave.last_day) >= _today())
+        .where(col(Leave.doctor_id) == doctor.id, col(Leave.last_day) >= db.clock.today())
         .order_by(col(Leave.first_day), col(Leave.id))
     )
     return _rows(session, found.all())
@@ -239,7 +237,7 @@ def settle(session: Session, *, item_id: int) -> None:
         return
     row = _appointment_under_lock(session, item.appointment_id)
     if row.slot_id != item.slot_id or row.status != Status.BOOKED:
-        _take_back(session, item.slot_id)  # it came free before anybody could know of the leave
+        hours.take_back(session, [item.slot_id])  # it came free before anybody could know of the leave
         outcome = Outcome.GONE
     else:
         outcome = _do(session, item, row)
@@ -260,25 +258,8 @@ def finish_all() -> int:
     return len(waiting)
 
 
-class Leaves:
-    """Finishes interrupted leaves, at the start and every minute; several workers may do so at once."""
-
-    async def run(self) -> None:
-        """Look until cancelled."""
-        while True:
-            try:
-                await asyncio.to_thread(finish_all)
-            except Exception as error:  # an outage, most likely; it must not stop for good
-                log.warning("leaves cannot be finished (%s)", type(error).__name__)
-            await asyncio.sleep(_EVERY)
-
-
-def _today() -> date:
-    return db.clock.now().astimezone(settings().zone).date()
-
-
 def _check(first: date, last: date) -> None:
-    if refusal := leave_rules.why_not_a_leave(first, last, today=_today()):
+    if refusal := leave_rules.why_not_a_leave(first, last, today=db.clock.today()):
         raise refusal
 
 
@@ -426,15 +407,6 @@ def _move(session: Session, person: Actor, leave: Leave, item: LeaveItem, row: A
             ).get(item.appointment_id)
             slot_id = instead.slot_id if instead else None
     return Outcome.DESK
-
-
-def _take_back(session: Session, slot_id: int) -> None:
-    session.execute(
-        update(Slot)
-        .where(col(Slot.id) == slot_id, col(Slot.state) == SlotState.OPEN.value)
-        .values(state=SlotState.WITHDRAWN.value, from_hours=False)
-        .execution_options(synchronize_session=False)
-    )
 
 
 def _rows(session: Session, found: Iterable[Leave]) -> tuple[LeaveRow, ...]:

@@ -20,8 +20,7 @@ from mhms_app.audit import service as audit
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.rules import day_of
 from mhms_app.booking import worklist
-from mhms_app.booking.models import Appointment, Status
-from mhms_app.booking.service import ACTIVE
+from mhms_app.booking.models import ACTIVE, Appointment, Status
 from mhms_app.db import Page
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
@@ -394,7 +393,7 @@ def overview(session: Session, actor: Actor | None) -> Overview:
 def past_weeks(session: Session, actor: Actor | None, *, number: int = 8) -> tuple[Week, ...]:
     """How the published slots of the last whole weeks were used, the oldest first; for an administrator."""
     require_role(actor, Role.ADMIN)
-    today = db.clock.now().astimezone(settings().zone).date()
+    today = db.clock.today()
     monday = today - timedelta(days=today.weekday())
     return tuple(_week(session, monday - timedelta(weeks=weeks)) for weeks in range(number, 0, -1))
 

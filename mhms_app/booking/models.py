@@ -23,6 +23,10 @@ class Status(StrEnum):
     CANCELLED = "cancelled"
 
 
+ACTIVE = (Status.BOOKED.value, Status.CHECKED_IN.value)
+"""The statuses in which an appointment takes up its patient's time."""
+
+
 class Appointment(SQLModel, table=True):
     """A booked slot. Doctor, department and times are copied: what was agreed stays readable for ever.
 

@@ -18,9 +18,10 @@ from mhms_app import db, routes
 from mhms_app.accounts.models import Patient, User
 from mhms_app.accounts.service import hash_token
 from mhms_app.availability.models import Slot, SlotState
+from mhms_app.availability.rules import weekday_bits
 from mhms_app.availability.service import SlotRow, SlotsChanged
 from mhms_app.booking import rules, waiting_rules
-from mhms_app.booking.models import Appointment, Outcome, Status, Waiting, WaitingOffer
+from mhms_app.booking.models import ACTIVE, Appointment, Outcome, Status, Waiting, WaitingOffer
 from mhms_app.booking.rules import PatientView, SlotView
 from mhms_app.notifications import service as notifications
 from mhms_app.settings import settings
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 # Spelled out, so that SQLite too answers from the partial indexes.
 IS_OPEN = col(WaitingOffer.outcome) == literal_column("'open'")
-_ACTIVE = (Status.BOOKED.value, Status.CHECKED_IN.value)
 
 
 def pass_on(session: Session, slot: SlotFacts, *, but: int | None = None) -> None:
@@ -86,7 +86,7 @@ def _first(slot: SlotFacts, but: int | None) -> Select[int | None, int, str, str
     """
     now, local = db.clock.now(), slot.starts_at.astimezone(settings().zone)
     theirs = col(Appointment.patient_id) == col(Waiting.patient_id)
-    active = col(Appointment.status).in_(_ACTIVE)
+    active = col(Appointment.status).in_(ACTIVE)
     busy = exists().where(
         theirs, active, col(Appointment.starts_at) < slot.ends_at, col(Appointment.ends_at) > slot.starts_at
     )
@@ -110,7 +110,7 @@ def _first(slot: SlotFacts, but: int | None) -> Select[int | None, int, str, str
             col(Waiting.department_id) == slot.department_id,
             col(Waiting.ended_at).is_(None),
             or_(col(Waiting.doctor_id).is_(None), col(Waiting.doctor_id) == slot.doctor_id),
-            col(Waiting.weekdays).op("&")(waiting_rules.weekday_bits({local.weekday()})) != 0,
+            col(Waiting.weekdays).op("&")(weekday_bits({local.weekday()})) != 0,
             col(Waiting.part).in_(("any", waiting_rules.part_of(local))),
             col(Waiting.earliest) <= local.date(),
             col(Waiting.patient_id).is_distinct_from(but),

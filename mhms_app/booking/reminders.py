@@ -7,8 +7,6 @@ longer, and nothing is lost or sent twice.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -30,9 +28,6 @@ from mhms_app.notifications.models import OutboxMessage
 from mhms_app.notifications.service import AppointmentFacts, Message
 from mhms_app.settings import settings
 
-log = logging.getLogger(__name__)
-
-_EVERY = 60.0  # seconds
 _HOUR = timedelta(hours=1)
 _Patient, _Doctor = aliased(User), aliased(User)
 
@@ -40,12 +35,9 @@ _Patient, _Doctor = aliased(User), aliased(User)
 def remind_due(session: Session, *, department_id: int, ahead: timedelta) -> int:
     """Write the reminders of one department that are due for one time ahead; returns how many.
 
-    The first call only sets the mark: nobody is reminded of what was due before reminders began. At night
-    nothing is due; the morning makes up for it.
+    The first call only sets the mark: nobody is reminded of what was due before reminders began.
     """
     now, hours = db.clock.now(), ahead // _HOUR
-    if rules.is_night(now.astimezone(settings().zone)):
-        return 0
     mark = _mark(session, department_id, hours, now)
     messages = [_message(row, f"{hours}h") for row in _due(session, mark, ahead, now)]
     if messages:
@@ -58,7 +50,12 @@ def remind_due(session: Session, *, department_id: int, ahead: timedelta) -> int
 
 
 def remind_all() -> int:
-    """Write every reminder that is due, each department and time ahead in a transaction of its own."""
+    """Write every reminder that is due, each department and time ahead in a transaction of its own.
+
+    At night nothing is due; the morning makes up for it.
+    """
+    if rules.is_night(db.clock.now().astimezone(settings().zone)):
+        return 0
     with db.transaction(read_only=True) as session:
         departments = session.scalars(select(Department).where(col(Department.active))).all()
     written = 0
@@ -67,19 +64,6 @@ def remind_all() -> int:
             with db.transaction() as session:
                 written += remind_due(session, department_id=department.id or 0, ahead=ahead)
     return written
-
-
-class Reminders:
-    """Reminds for as long as its task runs; several workers may do so at once."""
-
-    async def run(self) -> None:
-        """Look every minute until cancelled."""
-        while True:
-            try:
-                await asyncio.to_thread(remind_all)
-            except Exception as error:  # an outage, most likely; it must not stop for good
-                log.warning("reminders cannot be written (%s)", type(error).__name__)
-            await asyncio.sleep(_EVERY)
 
 
 def _mark(session: Session, department_id: int, hours: int, now: datetime) -> ReminderMark:

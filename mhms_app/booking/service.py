@@ -22,7 +22,7 @@ from mhms_app.availability import service as availability
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.service import SlotsChanged
 from mhms_app.booking import offers, rules
-from mhms_app.booking.models import Appointment, Status
+from mhms_app.booking.models import ACTIVE, Appointment, Status
 from mhms_app.booking.policies import policy_of
 from mhms_app.booking.rules import PatientBusy, PatientView, Policy, SlotTaken, SlotView
 from mhms_app.directory import service as directory
@@ -30,8 +30,6 @@ from mhms_app.directory.models import Department, Doctor
 from mhms_app.errors import NotAllowed, NotFound
 from mhms_app.notifications import service as notifications
 from mhms_app.settings import settings
-
-ACTIVE = (Status.BOOKED.value, Status.CHECKED_IN.value)
 
 
 @dataclass(frozen=True, slots=True)

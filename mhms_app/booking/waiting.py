@@ -15,6 +15,7 @@ from mhms_app.accounts.service import hash_token
 from mhms_app.actor import Actor
 from mhms_app.audit import service as audit
 from mhms_app.availability.models import Slot, SlotState
+from mhms_app.availability.rules import weekday_bits, weekdays_in
 from mhms_app.booking import offers, waiting_rules
 from mhms_app.booking.models import Outcome, Waiting, WaitingOffer
 from mhms_app.booking.service import Booked, book, find_by_key, lock_patient, require_patient, slot_under_lock
@@ -22,7 +23,6 @@ from mhms_app.booking.waiting_rules import OfferOver, TooManyWaits
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.errors import InvalidForm, NotFound
-from mhms_app.settings import settings
 
 _AT_ONCE = 100
 
@@ -88,7 +88,7 @@ def join(
         NotFound: there is no such doctor.
     """
     patient, patient_id = require_patient(actor)
-    today = db.clock.now().astimezone(settings().zone).date()
+    today = db.clock.today()
     if wrong := waiting_rules.problems(weekdays, part, earliest, today=today):
         raise InvalidForm(wrong)
     doctor = directory.get_doctor(session, actor, doctor_id=doctor_id)
@@ -97,7 +97,7 @@ def join(
         patient_id=patient_id,
         department_id=doctor.department_id,
         doctor_id=None if anybody else doctor.id,
-        weekdays=waiting_rules.weekday_bits(weekdays),
+        weekdays=weekday_bits(weekdays),
         part=part,
         earliest=earliest,
         created_at=db.clock.now(),
@@ -149,7 +149,7 @@ def mine(session: Session, actor: Actor | None) -> tuple[Entry, ...]:
         .order_by(col(Waiting.id))
     )
     return tuple(
-        Entry(row.id or 0, doctor or "", department, waiting_rules.weekdays_in(row.weekdays), row.part, row.earliest)
+        Entry(row.id or 0, doctor or "", department, weekdays_in(row.weekdays), row.part, row.earliest)
         for row, doctor, department in found
     )
 

@@ -35,16 +35,6 @@ def kept_for(left: timedelta) -> timedelta | None:
     return None if left < _NEAREST else max(_SHORTEST, min(_LONGEST, left / _SHARE))
 
 
-def weekday_bits(weekdays: Collection[int]) -> int:
-    """A set of weekdays, Monday is 0, as one number."""
-    return sum(1 << day for day in set(weekdays))
-
-
-def weekdays_in(bits: int) -> tuple[int, ...]:
-    """The weekdays of ``weekday_bits``, in order."""
-    return tuple(day for day in range(7) if bits >> day & 1)
-
-
 def part_of(local: datetime) -> str:
     """The part of the day at which something starts, by the clinic's clock."""
     return "morning" if local.hour < _NOON else "afternoon"

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from mhms_app.availability.rules import weekday_bits, weekdays_in
 from mhms_app.booking import waiting_rules
 
 TODAY = date(2026, 11, 23)
@@ -30,7 +31,7 @@ def test_an_offer_stands_shorter_the_nearer_its_time_is(left: timedelta, kept: t
 
 @pytest.mark.parametrize("days", [(), (0,), (6,), (0, 2, 4), tuple(range(7))])
 def test_a_set_of_weekdays_is_one_number_and_back(days: tuple[int, ...]) -> None:
-    assert waiting_rules.weekdays_in(waiting_rules.weekday_bits(days)) == days
+    assert weekdays_in(weekday_bits(days)) == days
 
 
 def test_the_afternoon_begins_at_noon() -> None:

@@ -25,7 +25,8 @@ from mhms_app.calendars.models import CalendarFeed
 from mhms_app.directory.models import Doctor
 from mhms_app.errors import Conflict, LoginRequired, NotAllowed, NotFound
 from mhms_app.notifications.service import calendar_uid
-from tests import builders, ical_js
+from tests import builders
+from tests.ical_js import reader as ical_js
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import icalendar
 import pytest
 
 from email_lambda.invite import invitation
-from tests import ical_js
+from tests.ical_js import reader as ical_js
 
 EDGES = {
     # Zone, and two instants at which its clocks change: forwards and back.
