@@ -1,10 +1,14 @@
-"""Which free slot each appointment of a leave is offered instead. Standard library only."""
+"""What can become of the appointments of a leave, and which free slot each is offered instead.
+
+Standard library only.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from functools import partial
 from typing import TypeAlias
 
@@ -13,6 +17,23 @@ from mhms_app.errors import Invalid
 
 LONGEST = timedelta(days=366)
 Times: TypeAlias = tuple[tuple[datetime, datetime], ...]
+
+
+class Fate(StrEnum):
+    """What is chosen for an appointment."""
+
+    MOVE = "move"
+    CANCEL = "cancel"
+    DESK = "desk"
+
+
+class Outcome(StrEnum):
+    """What became of it. Gone: it had been cancelled or moved meanwhile."""
+
+    MOVED = "moved"
+    CANCELLED = "cancelled"
+    DESK = "desk"
+    GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)

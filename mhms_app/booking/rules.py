@@ -229,6 +229,22 @@ def why_not_changeable(
     return None
 
 
+def limits_passed(was_at: datetime, wanted: datetime, *, now: datetime, policy: Policy) -> tuple[str, ...]:
+    """Which limits of the department a patient could not pass, were they to move an appointment themselves.
+
+    Staff may pass them, and say why.
+
+    Args:
+        was_at, wanted: when the appointment starts, and when it shall start; aware UTC.
+    """
+    passed = {
+        "the time until which patients change it": was_at <= now + policy.change_until,
+        "the notice": wanted <= now + policy.notice,
+        "how far ahead patients book": wanted > now + policy.ahead,
+    }
+    return tuple(limit for limit, is_passed in passed.items() if is_passed)
+
+
 TRANSITIONS: dict[str, frozenset[str]] = {
     "booked": frozenset({"checked_in", "no_show", "cancelled"}),
     "checked_in": frozenset({"completed", "booked"}),  # back: checked in by mistake
@@ -278,15 +294,15 @@ def overlaps(times: Iterable[tuple[datetime, datetime]], starts_at: datetime, en
     return any(start < ends_at and starts_at < end for start, end in times)
 
 
-def tidy_reason(text: str, *, most: int = REASON_LENGTH) -> str:
+def tidy_reason(text: str, *, most: int = REASON_LENGTH, field: str = "reason") -> str:
     """Return the reason as it is stored: composed lines without control characters.
 
     Raises:
-        Invalid: it is longer than ``most`` characters.
+        Invalid: it is longer than ``most`` characters; said of this ``field``.
     """
     reason = "".join(c for c in text.replace("\r\n", "\n") if c == "\n" or c.isprintable()).strip()
     if len(reason) > most:
-        raise Invalid(f"Please shorten this to {most} characters; it has {len(reason)}.", field="reason")
+        raise Invalid(f"Please shorten this to {most} characters; it has {len(reason)}.", field=field)
     return reason
 
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from mhms_app.booking import leave, reminders
+from mhms_app.booking import reminders, settling
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ async def remind() -> None:
 
 async def finish_leaves() -> None:
     """Finish interrupted leaves, at the start and from then on, until cancelled."""
-    await _every_minute(leave.finish_all, "leaves cannot be finished (%s)")
+    await _every_minute(settling.finish_all, "leaves cannot be finished (%s)")
 
 
 async def _every_minute(work: Callable[[], int], trouble: str) -> None:

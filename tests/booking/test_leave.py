@@ -18,9 +18,9 @@ from mhms_app.availability import hours
 from mhms_app.availability.hours import AddDay, DropDay
 from mhms_app.availability.hours_rules import ExtraHours
 from mhms_app.availability.models import Slot, WorkingHours
-from mhms_app.booking import changes, leave, leave_rules, lists, service, worklist
-from mhms_app.booking.leave import Choice, Fate, LeaveRow
-from mhms_app.booking.leave_rules import Candidate, Displaced
+from mhms_app.booking import changes, leave, leave_rules, lists, proposals, service, settling, worklist
+from mhms_app.booking.leave import Choice, LeaveRow
+from mhms_app.booking.leave_rules import Candidate, Displaced, Fate, Outcome
 from mhms_app.booking.models import Appointment, DeskNote, LeaveItem
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.errors import ClinicError, Invalid, LoginRequired, NotAllowed, NotFound
@@ -64,7 +64,7 @@ class Ward:
     def finishes(self) -> None:
         """Go on in transactions of their own, as the page and the task do."""
         self.session.commit()
-        leave.finish_all()
+        settling.finish_all()
         self.session.expire_all()
 
     def row(self, name: str) -> Appointment:
@@ -176,7 +176,7 @@ def test_the_days_are_closed_whoever_published_them_and_stay_so(ward: Ward) -> N
     ward.takes()
     ward.finishes()
     hours.extend_horizon(session, doctor_id=builders.key(ward.doctor))
-    begin, end = leave._days(FIRST, LAST)
+    begin, end = proposals.days(FIRST, LAST)
     inside = session.exec(select(Slot.state).where(Slot.starts_at >= begin, Slot.starts_at < end)).all()
     assert sorted(set(inside)) == ["booked", "withdrawn"]
     assert (ward.state(by_hand), ward.state(held)) == ("withdrawn", "withdrawn")
@@ -229,23 +229,23 @@ def test_nobody_is_cancelled_without_a_word(ward: Ward) -> None:
 def test_an_interrupted_leave_goes_on_where_it_stopped(ward: Ward, done: int, monkeypatch: pytest.MonkeyPatch) -> None:
     ward.takes(a=Choice(Fate.MOVE, ward.later[0]), b=Choice(Fate.CANCEL), c=Choice(Fate.MOVE, ward.later[1]))
     ward.session.commit()
-    finish, calls = leave._do, iter(range(3))
+    finish, calls = settling._do, iter(range(3))
 
-    def interrupted(*args: object) -> leave.Outcome:
+    def interrupted(*args: object) -> Outcome:
         outcome = finish(*args)  # type: ignore[arg-type]
         if next(calls) == done:
             raise KeyboardInterrupt  # after the change, before its commit
         return outcome
 
-    monkeypatch.setattr(leave, "_do", interrupted)
+    monkeypatch.setattr(settling, "_do", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        leave.finish_all()
+        settling.finish_all()
     monkeypatch.undo()
     assert [outcome is not None for outcome in ward.outcomes()] == [number < done for number in range(3)]
     assert ward.told().total() == done
     ward.session.rollback()
-    assert leave.finish_all() == 3 - done
-    assert leave.finish_all() == 0
+    assert settling.finish_all() == 3 - done
+    assert settling.finish_all() == 0
     assert ward.outcomes() == ["moved", "cancelled", "moved"]
     assert sorted(ward.told().values()) == [1, 1, 1]
 
@@ -320,7 +320,7 @@ def test_a_leave_and_a_booking_at_the_same_moment(ward: Ward, round_: int) -> No
         thread.start()
     for thread in threads:
         thread.join()
-    leave.finish_all()
+    settling.finish_all()
     listed = len(worklist.worklist(ward.session, admin(ward.session)).rows)
     assert (ward.state(wanted), listed) == (("withdrawn", 3) if refused else ("booked", 4))
     assert len(ward.outcomes()) == listed
