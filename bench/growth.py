@@ -16,7 +16,7 @@ from bench.table import Row
 from mhms_app import db
 from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Actor, Role
-from mhms_app.availability import service as availability
+from mhms_app.availability import finding
 from mhms_app.availability.models import Slot
 from mhms_app.booking import lists
 from mhms_app.booking.models import Appointment
@@ -42,10 +42,10 @@ Question = Callable[[Session, Actor], object]
 def measure_slots() -> Iterator[Row]:
     """Finding a free time among a thousand, a hundred thousand and a million slots."""
     questions: dict[str, Question] = {
-        "the free slots of a doctor's week": lambda session, _: availability.free_slots(
-            session, None, doctor_id=1, first=MORNING, last=MORNING + availability.WEEK
+        "the free slots of a doctor's week": lambda session, _: finding.free_slots(
+            session, None, doctor_id=1, first=MORNING, last=MORNING + finding.WEEK
         ),
-        "next available of a hundred doctors": lambda session, _: availability.next_available(
+        "next available of a hundred doctors": lambda session, _: finding.next_available(
             session, None, department_id=1, after=NOW, limit=12
         ),
     }

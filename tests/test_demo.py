@@ -13,8 +13,8 @@ from mhms_app import db, demo
 from mhms_app.accounts import passwords
 from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Role
+from mhms_app.availability import finding
 from mhms_app.availability import hours as working
-from mhms_app.availability import service as availability
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.booking.models import Appointment, Status
 from mhms_app.directory import service as directory
@@ -160,7 +160,7 @@ def test_it_looks_alive_on_any_day_and_at_any_hour(now: datetime, hours: int) ->
             today = looked_at.astimezone(settings().zone).date()
             assert days(of_doctor(session, Appointment))[today] >= 6
             assert sum(days(of_doctor(session, Appointment))[today + n * DAY] for n in range(7)) >= 25
-            soon = availability.next_available(session, None, after=looked_at, limit=4)
+            soon = finding.next_available(session, None, after=looked_at, limit=4)
             assert len(soon) == 4
             assert soon[0].next_free_at is not None
             assert soon[0].next_free_at < looked_at + timedelta(hours=14)

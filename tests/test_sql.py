@@ -14,7 +14,7 @@ EXECUTES = {"execute", "exec", "exec_driver_sql", "executemany", "scalar", "scal
 # Statements that are put together, from parts that stand in our own source.
 WRITTEN_OUT = {
     ("mhms_app/db.py", "f'PRAGMA {pragma}'"),  # a connection's settings, from a tuple in the line above
-    ("mhms_app/availability/service.py", "f\"'{state.value}'\""),  # a slot's state, from our own enumeration
+    ("mhms_app/availability/slots.py", "f\"'{state.value}'\""),  # a slot's state, from our own enumeration
 }
 
 

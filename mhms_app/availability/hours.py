@@ -21,7 +21,8 @@ from mhms_app.availability.hours_rules import Change, DayOff, Existing, ExtraHou
 from mhms_app.availability.models import HoursException, Slot, SlotState, WorkingHours
 from mhms_app.availability.public_holidays import public_holidays
 from mhms_app.availability.rules import MINUTE, Times
-from mhms_app.availability.service import SlotsChanged, add_slots
+from mhms_app.availability.service import add_slots
+from mhms_app.availability.slots import SlotsChanged
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.errors import ClinicError, Invalid, NotFound

@@ -14,7 +14,8 @@ from mhms_app.actor import Actor
 from mhms_app.availability import rules as slots
 from mhms_app.availability import service as availability
 from mhms_app.availability.models import Slot, SlotState
-from mhms_app.availability.service import Plan, Preview
+from mhms_app.availability.rules import Plan
+from mhms_app.availability.service import Preview
 from mhms_app.booking.lists import VisitRow, upcoming_visits
 from mhms_app.booking.models import Appointment, Status
 from mhms_app.db import Page

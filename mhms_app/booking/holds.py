@@ -16,7 +16,7 @@ from sqlmodel import Session, col
 from mhms_app import db
 from mhms_app.actor import Actor
 from mhms_app.availability.models import Slot, SlotState
-from mhms_app.availability.service import SlotRow, SlotsChanged
+from mhms_app.availability.slots import SlotRow, SlotsChanged
 from mhms_app.booking import offers, rules
 from mhms_app.booking.rules import SlotTaken
 from mhms_app.booking.service import (

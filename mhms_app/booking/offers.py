@@ -19,7 +19,7 @@ from mhms_app.accounts.models import Patient, User
 from mhms_app.accounts.service import hash_token
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.rules import weekday_bits
-from mhms_app.availability.service import SlotRow, SlotsChanged
+from mhms_app.availability.slots import SlotRow, SlotsChanged
 from mhms_app.booking import rules, waiting_rules
 from mhms_app.booking.models import ACTIVE, Appointment, Outcome, Status, Waiting, WaitingOffer
 from mhms_app.booking.rules import PatientView, SlotView

@@ -18,9 +18,9 @@ from mhms_app import db
 from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Actor, Role, require_role
 from mhms_app.audit import service as audit
-from mhms_app.availability import service as availability
+from mhms_app.availability import finding
 from mhms_app.availability.models import Slot, SlotState
-from mhms_app.availability.service import SlotsChanged
+from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import offers, rules
 from mhms_app.booking.models import ACTIVE, Appointment, Status
 from mhms_app.booking.policies import policy_of
@@ -268,7 +268,7 @@ def translate(session: Session, error: IntegrityError, slot: SlotFacts) -> Excep
 def with_next_free(session: Session, slot: SlotFacts) -> SlotTaken:
     """The refusal of a taken slot, with the doctor's next free time from there on."""
     taken = _clock_time(slot.starts_at)
-    following = availability.next_free(session, None, doctor_id=slot.doctor_id, after=slot.starts_at)
+    following = finding.next_free(session, None, doctor_id=slot.doctor_id, after=slot.starts_at)
     if following is None:
         return SlotTaken(f"{taken} has just been taken. This doctor has no later free slot.")
     local, here = following.starts_at.astimezone(settings().zone), slot.starts_at.astimezone(settings().zone)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError as WrappedIntegrityError
 
 from mhms_app import db
 from mhms_app.accounts.service import hash_token
-from mhms_app.availability.service import SlotsChanged
+from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import rules
 from mhms_app.booking.service import Booked
 from mhms_app.notifications import service as notifications

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import reflex as rx
 
 from mhms_app import db
-from mhms_app.availability.service import SlotsChanged
+from mhms_app.availability.slots import SlotsChanged
 
 log = logging.getLogger(__name__)
 

@@ -20,10 +20,12 @@ from mhms_app import db
 from mhms_app.accounts.models import User
 from mhms_app.actor import Actor, Role
 from mhms_app.audit.models import AuditEntry
-from mhms_app.availability import rules
+from mhms_app.availability import finding, rules
 from mhms_app.availability import service as availability
 from mhms_app.availability.models import Slot
-from mhms_app.availability.service import Plan, Published, SlotsChanged, Withdrawn
+from mhms_app.availability.rules import Plan
+from mhms_app.availability.service import Published, Withdrawn
+from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import service as booking
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.errors import ClinicError, Conflict, Invalid, LoginRequired, NotAllowed, NotFound
@@ -347,7 +349,7 @@ def test_free_slots_are_open_to_come_and_in_the_window(session: Session, cast: C
     make.slot(session, cast.doctor, NOW + 5 * HOUR, state="booked")
     make.slot(session, cast.doctor, NOW + 6 * HOUR, state="held")
     find = lambda first, last: [  # noqa: E731
-        slot.id for slot in availability.free_slots(session, None, doctor_id=cast.doctor_id, first=first, last=last)
+        slot.id for slot in finding.free_slots(session, None, doctor_id=cast.doctor_id, first=first, last=last)
     ]
     assert find(NOW - DAY, NOW + DAY) == ids[2:], "neither the past nor the one that starts now"
     assert find(NOW + 2 * HOUR, NOW + 3 * HOUR) == [ids[3]], "from the first moment until before the last"
@@ -356,7 +358,7 @@ def test_free_slots_are_open_to_come_and_in_the_window(session: Session, cast: C
 
 def test_the_next_free_slot_is_the_first_from_that_moment_on(session: Session, cast: Cast) -> None:
     ids = [make.key(make.slot(session, cast.doctor, NOW + n * HOUR)) for n in (0, 1, 3)]
-    find = lambda after: availability.next_free(session, None, doctor_id=cast.doctor_id, after=after)  # noqa: E731
+    find = lambda after: finding.next_free(session, None, doctor_id=cast.doctor_id, after=after)  # noqa: E731
     assert [find(after).id for after in (NOW - DAY, NOW + HOUR, NOW + 2 * HOUR)] == [ids[1], ids[1], ids[2]]
     assert find(NOW + 4 * HOUR) is None
 
@@ -392,10 +394,10 @@ def test_slots_of_a_doctor_whom_patients_cannot_see_are_not_found(
 
     def found() -> tuple[object, ...]:
         return (
-            *availability.free_slots(session, None, doctor_id=cast.doctor_id, first=NOW, last=NOW + DAY),
-            *filter(None, [availability.next_free(session, None, doctor_id=cast.doctor_id, after=NOW)]),
-            *availability.next_available(session, None, after=NOW, limit=5),
-            *availability.doctor_cards(session, None, search="haddad").rows,
+            *finding.free_slots(session, None, doctor_id=cast.doctor_id, first=NOW, last=NOW + DAY),
+            *filter(None, [finding.next_free(session, None, doctor_id=cast.doctor_id, after=NOW)]),
+            *finding.next_available(session, None, after=NOW, limit=5),
+            *finding.doctor_cards(session, None, search="haddad").rows,
         )
 
     assert len(found()) == 4
@@ -410,53 +412,53 @@ def test_the_doctors_who_can_be_seen_soonest_come_first(session: Session, cast: 
     make.slot(session, cast.doctor, NOW + 8 * DAY)
     soon = make.slot(session, cast.other, NOW + 2 * HOUR)
     make.doctor(session, name="Dr. Without Slots")
-    cards = availability.next_available(session, None, after=NOW, limit=10)
+    cards = finding.next_available(session, None, after=NOW, limit=10)
     assert [(card.doctor.name, card.next_free_at, card.next_slot_id) for card in cards] == [
         ("Dr. Samuel Okafor", NOW + 2 * HOUR, soon.id),
         ("Dr. Amira Haddad", NOW + 5 * HOUR, late.id),
     ]
     assert [card.free_this_week for card in cards] == [1, 1]
-    assert [card.doctor.name for card in availability.next_available(session, None, after=NOW, limit=1)] == [
+    assert [card.doctor.name for card in finding.next_available(session, None, after=NOW, limit=1)] == [
         "Dr. Samuel Okafor"
     ]
-    of_department = availability.next_available(
+    of_department = finding.next_available(
         session, None, department_id=cast.doctor.department_id, after=NOW, limit=10
     )
     assert [card.doctor.name for card in of_department] == ["Dr. Amira Haddad"]
-    assert availability.next_available(session, None, after=NOW + DAY, limit=10)[0].next_free_at == NOW + 8 * DAY
+    assert finding.next_available(session, None, after=NOW + DAY, limit=10)[0].next_free_at == NOW + 8 * DAY
 
 
 def test_the_directory_shows_every_doctor_by_name_with_the_next_free_slot(session: Session, cast: Cast) -> None:
     make.slot(session, cast.other, NOW - HOUR)
     slots = [make.slot(session, cast.other, NOW + n * HOUR) for n in (1, 2)]
-    page = availability.doctor_cards(session, None)
+    page = finding.doctor_cards(session, None)
     assert [(card.doctor.name, card.next_slot_id, card.free_this_week) for card in page.rows] == [
         ("Dr. Amira Haddad", None, 0),
         ("Dr. Samuel Okafor", slots[0].id, 2),
     ]
     assert page.rows[1].next_free_at == NOW + HOUR
-    second = availability.doctor_cards(session, None, page=2, size=1)
+    second = finding.doctor_cards(session, None, page=2, size=1)
     assert ([card.doctor.name for card in second.rows], second.total) == (["Dr. Samuel Okafor"], 2)
-    assert availability.doctor_cards(session, None, search="haddad").total == 1
-    assert availability.doctor_cards(session, None, department_id=cast.other.department_id).total == 1
-    assert availability.doctor_cards(session, None, search="nobody").rows == ()
+    assert finding.doctor_cards(session, None, search="haddad").total == 1
+    assert finding.doctor_cards(session, None, department_id=cast.other.department_id).total == 1
+    assert finding.doctor_cards(session, None, search="nobody").rows == ()
 
 
 def test_with_a_day_only_doctors_who_are_free_on_it_are_shown(session: Session, cast: Cast) -> None:
     make.slot(session, cast.other, NOW + HOUR)
     late_evening = make.slot(session, cast.other, NOW + 14 * HOUR)  # Monday 23:00 in Berlin
     after_midnight = make.slot(session, cast.doctor, NOW + 15 * HOUR)  # Tuesday 00:00
-    monday = availability.doctor_cards(session, None, day=MONDAY)
+    monday = finding.doctor_cards(session, None, day=MONDAY)
     assert [(card.doctor.name, card.next_free_at) for card in monday.rows] == [("Dr. Samuel Okafor", NOW + HOUR)]
     assert monday.total == 1
     db.clock.freeze(NOW + 2 * HOUR)
-    later = availability.doctor_cards(session, None, day=MONDAY)
+    later = finding.doctor_cards(session, None, day=MONDAY)
     assert [card.next_slot_id for card in later.rows] == [late_evening.id]
-    tuesday = availability.doctor_cards(session, None, day=MONDAY + DAY)
+    tuesday = finding.doctor_cards(session, None, day=MONDAY + DAY)
     assert [card.next_slot_id for card in tuesday.rows] == [after_midnight.id]
-    assert availability.doctor_cards(session, None, day=MONDAY - DAY).total == 0
+    assert finding.doctor_cards(session, None, day=MONDAY - DAY).total == 0
     with pytest.raises(Invalid):
-        availability.doctor_cards(session, None, day=date.max)
+        finding.doctor_cards(session, None, day=date.max)
 
 
 # --- the administrator's list ---
@@ -532,10 +534,10 @@ def test_the_finders_walk_the_index_over_open_slots(session: Session, cast: Cast
     session.rollback()
     connection = session.connection(execution_options={"read_only": True})
     event.listen(connection, "before_cursor_execute", note)
-    availability.free_slots(session, None, doctor_id=cast.doctor_id, first=NOW, last=NOW + 7 * DAY)
-    availability.next_free(session, None, doctor_id=cast.doctor_id, after=NOW)
-    availability.next_available(session, None, after=NOW, limit=4)
-    availability.doctor_cards(session, None, day=MONDAY + DAY)
+    finding.free_slots(session, None, doctor_id=cast.doctor_id, first=NOW, last=NOW + 7 * DAY)
+    finding.next_free(session, None, doctor_id=cast.doctor_id, after=NOW)
+    finding.next_available(session, None, after=NOW, limit=4)
+    finding.doctor_cards(session, None, day=MONDAY + DAY)
     event.remove(connection, "before_cursor_execute", note)
     assert len(plans) == 7
     for plan in plans:

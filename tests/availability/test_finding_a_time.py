@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 import pytest
 from sqlmodel import Session
 
-from mhms_app.availability import service
+from mhms_app.availability import finding
 from mhms_app.availability.models import SlotState
 from mhms_app.directory.models import Doctor
 from mhms_app.errors import NotFound
@@ -21,8 +21,8 @@ def doctor(session: Session, now: datetime) -> Doctor:
     return builders.doctor(session)
 
 
-def week(session: Session, of: Doctor, **asked: object) -> service.BookableWeek:
-    return service.bookable_week(session, None, doctor_id=builders.key(of), **asked)  # type: ignore[arg-type]
+def week(session: Session, of: Doctor, **asked: object) -> finding.BookableWeek:
+    return finding.bookable_week(session, None, doctor_id=builders.key(of), **asked)  # type: ignore[arg-type]
 
 
 def test_a_week_begins_where_there_is_something_to_book(session: Session, doctor: Doctor, now: datetime) -> None:
@@ -65,7 +65,7 @@ def test_an_unapproved_doctor_is_shown_to_themselves_only(session: Session, now:
     builders.slot(session, waiting, now + timedelta(hours=1))
     with pytest.raises(NotFound):
         week(session, waiting)
-    shown = service.bookable_week(session, builders.actor(session, waiting), doctor_id=builders.key(waiting))
+    shown = finding.bookable_week(session, builders.actor(session, waiting), doctor_id=builders.key(waiting))
     assert (shown.doctor.approved, shown.free) == (False, ())
 
 
@@ -73,7 +73,7 @@ def test_a_search_that_finds_nobody_names_who_can_be_seen_soonest(
     session: Session, doctor: Doctor, now: datetime
 ) -> None:
     builders.slot(session, doctor, now + timedelta(hours=1))
-    nobody, everybody = (service.find_doctors(session, None, search=words) for words in ("nobody at all", ""))
+    nobody, everybody = (finding.find_doctors(session, None, search=words) for words in ("nobody at all", ""))
     assert (nobody.cards.total, [card.doctor.id for card in nobody.elsewhere]) == (0, [doctor.id])
     assert ([card.doctor.id for card in everybody.cards.rows], everybody.elsewhere) == ([doctor.id], ())
     assert [department.doctors for department in everybody.departments] == [1]

@@ -22,7 +22,8 @@ from mhms_app.availability import service as availability
 from mhms_app.availability.hours import AddDay, DropDay, DropHours, PutHours, WeekEffect
 from mhms_app.availability.hours_rules import DayOff, ExtraHours, Hours
 from mhms_app.availability.models import Slot, WorkingHours
-from mhms_app.availability.service import Plan, SlotsChanged
+from mhms_app.availability.rules import Plan
+from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import service as booking
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.errors import Invalid, LoginRequired, NotAllowed, NotFound

@@ -16,7 +16,7 @@ from mhms_app.accounts import service as accounts
 from mhms_app.accounts.models import Role, User
 from mhms_app.audit.models import AuditEntry
 from mhms_app.availability.models import Slot
-from mhms_app.availability.service import SlotsChanged
+from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import rules, service
 from mhms_app.booking.models import Appointment
 from mhms_app.booking.service import Booked

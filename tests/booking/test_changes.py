@@ -16,7 +16,7 @@ from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Actor, Role
 from mhms_app.audit.models import AuditEntry
 from mhms_app.availability.models import Slot
-from mhms_app.availability.service import SlotsChanged
+from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import changes, rules, service
 from mhms_app.booking.models import Appointment, AppointmentMove, Status
 from mhms_app.booking.rules import (
@@ -24,6 +24,7 @@ from mhms_app.booking.rules import (
     AlreadyCancelled,
     IllegalMove,
     PatientBusy,
+    Policy,
     SlotTaken,
     WindowClosed,
 )
@@ -300,7 +301,41 @@ def test_notice_and_horizon_are_the_departments(
     ward.session.flush()
     with pytest.raises(refusal):
         service.book(ward.session, ward.as_patient(), slot_id=ward.free[0], reason="", key=str(uuid4()))
-    changes.move(ward.session, ward.as_doctor(), reference=ward.reference, slot_id=ward.free[0])  # staff may
+    with pytest.raises(Invalid, match="Please say why"):
+        changes.move(ward.session, ward.as_doctor(), reference=ward.reference, slot_id=ward.free[0], why=" ")
+    changes.move(ward.session, ward.as_doctor(), reference=ward.reference, slot_id=ward.free[0], why="By phone.")
+
+
+def test_what_staff_pass_is_in_the_audit_trail_with_its_reason(ward: Ward, now: datetime) -> None:
+    boss, near = admin(ward.session), now + 2 * DAY - HOUR
+    changes.move(ward.session, boss, reference=ward.reference, slot_id=ward.free[0])
+    db.clock.freeze(near)
+    with pytest.raises(Invalid) as refused:
+        changes.move(ward.session, boss, reference=ward.reference, slot_id=ward.free[1])
+    assert refused.value.field == "why"
+    changes.move(ward.session, boss, reference=ward.reference, slot_id=ward.free[1], why="Asked for on the phone.")
+    found = ward.session.exec(select(AuditEntry.detail).where(AuditEntry.action == "appointment.move"))
+    assert list(found) == [
+        "staff",
+        "staff, passing the time until which patients change it: Asked for on the phone.",
+    ]
+    assert len(ward.messages("BOOKING_MOVED")) == 2
+
+
+@pytest.mark.parametrize(
+    ("was_in", "wanted_in", "limits"),
+    [
+        (3 * DAY, 3 * DAY, ()),
+        (DAY, 3 * DAY, ("the time until which patients change it",)),
+        (3 * DAY, 2 * HOUR, ("the notice",)),
+        (HOUR, 31 * DAY, ("the time until which patients change it", "how far ahead patients book")),
+    ],
+)
+def test_the_limits_that_only_staff_pass(
+    now: datetime, was_in: timedelta, wanted_in: timedelta, limits: tuple[str, ...]
+) -> None:
+    policy = Policy(notice=2 * HOUR, ahead=30 * DAY, change_until=DAY)
+    assert rules.limits_passed(now + was_in, now + wanted_in, now=now, policy=policy) == limits
 
 
 def test_open_screens_hear_which_time_came_back(ward: Ward) -> None:

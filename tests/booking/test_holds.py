@@ -11,7 +11,7 @@ from sqlmodel import Session
 from mhms_app import db
 from mhms_app.accounts.models import Patient
 from mhms_app.actor import Actor
-from mhms_app.availability import service as availability
+from mhms_app.availability import finding
 from mhms_app.availability.models import Slot
 from mhms_app.booking import changes, holds, service
 from mhms_app.booking.rules import NotBookable, SlotHeld
@@ -54,9 +54,9 @@ def test_a_held_slot_is_nobody_elses(session: Session, doctor: Doctor, slots: li
     for refused in (lambda: book(session, rita, slots[0]), lambda: holds.hold(session, rita, slot_id=slots[0])):
         with pytest.raises(SlotHeld):
             refused()
-    found = availability.bookable_week(session, rita, doctor_id=builders.key(doctor), week=(now + 2 * DAY).date())
+    found = finding.bookable_week(session, rita, doctor_id=builders.key(doctor), week=(now + 2 * DAY).date())
     assert [slot.id for slot in found.free] == [slots[1]]
-    found = availability.bookable_week(
+    found = finding.bookable_week(
         session, jo, doctor_id=builders.key(doctor), week=(now + 2 * DAY).date(), slot_id=slots[0]
     )
     assert [(slot.id, slot.state) for slot in found.free] == [(slots[0], "open"), (slots[1], "open")]

@@ -14,7 +14,7 @@ from sqlmodel import Session, col, select
 
 from mhms_app import db
 from mhms_app.actor import Actor
-from mhms_app.availability import service as availability
+from mhms_app.availability import finding
 from mhms_app.availability.models import Slot
 from mhms_app.booking import changes, holds, service, waiting
 from mhms_app.booking.models import Appointment, WaitingOffer
@@ -260,7 +260,7 @@ def test_a_hold_for_a_form_neither_ends_an_offer_nor_shortens_it(
     slot_id = free(session, doctor, starts_at)
     other = builders.key(builders.slot(session, doctor, starts_at + HOUR))
     holds.hold(session, jo, slot_id=other)
-    week = availability.bookable_week(session, jo, doctor_id=builders.key(doctor), week=starts_at.date())
+    week = finding.bookable_week(session, jo, doctor_id=builders.key(doctor), week=starts_at.date())
     assert [(slot.id, slot.state) for slot in week.free] == [(slot_id, "open"), (other, "open")]
     assert holds.hold(session, jo, slot_id=slot_id).until == now + 2 * HOUR
     holds.release(session, jo)

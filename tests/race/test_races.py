@@ -14,6 +14,7 @@ import pytest
 
 from mhms_app import db
 from mhms_app.accounts import service as accounts
+from mhms_app.availability import finding
 from mhms_app.availability import rules as slot_rules
 from mhms_app.availability import service as availability
 from mhms_app.availability.rules import Plan
@@ -140,7 +141,7 @@ def _book_what_is_free(tokens: tuple[str, ...], seed: int) -> Counter[str]:
     chance, outcomes = random.Random(seed), Counter[str]()
     for _ in range(6):
         with db.transaction(read_only=True) as session:
-            free = availability.free_slots(session, None, doctor_id=1, first=MORNING, last=MORNING + slot_rules.DAY)
+            free = finding.free_slots(session, None, doctor_id=1, first=MORNING, last=MORNING + slot_rules.DAY)
         answer = book(attempt(chance.choice(tokens), chance.choice(free).id))
         outcomes[answer.refusal or "booked"] += 1
     return outcomes

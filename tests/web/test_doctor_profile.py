@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from mhms_app.availability.service import BookableWeek, SlotRow, SlotsChanged
+from mhms_app.availability.finding import BookableWeek
+from mhms_app.availability.slots import SlotRow, SlotsChanged
 from mhms_app.directory.service import DoctorRow
 from mhms_app.web.public import doctor_profile
 from mhms_app.web.public.doctor_profile import Day, Profile, Time

@@ -12,7 +12,7 @@ import reflex as rx
 
 from mhms_app import routes
 from mhms_app.actor import Actor, Role
-from mhms_app.availability.service import SlotsChanged
+from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import lists
 from mhms_app.booking.lists import Outcome, Week
 from mhms_app.booking.lists import Overview as Facts

@@ -14,7 +14,8 @@ from mhms_app import routes
 from mhms_app.actor import Actor, Role
 from mhms_app.availability import rules
 from mhms_app.availability import service as availability
-from mhms_app.availability.service import AdminSlotRow, Plan, Preview
+from mhms_app.availability.rules import Plan
+from mhms_app.availability.service import AdminSlotRow, Preview
 from mhms_app.directory import service as directory
 from mhms_app.errors import InvalidForm
 from mhms_app.settings import settings

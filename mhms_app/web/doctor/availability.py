@@ -14,7 +14,9 @@ from pydantic import Field
 from mhms_app import routes
 from mhms_app.availability import rules
 from mhms_app.availability import service as availability
-from mhms_app.availability.service import Plan, Preview, SlotsChanged
+from mhms_app.availability.rules import Plan
+from mhms_app.availability.service import Preview
+from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import agenda
 from mhms_app.booking.agenda import Entry, Week
 from mhms_app.errors import ClinicError, InvalidForm

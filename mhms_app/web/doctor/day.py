@@ -14,7 +14,7 @@ import reflex as rx
 from mhms_app import routes
 from mhms_app.accounts.rules import initials
 from mhms_app.availability import service as availability
-from mhms_app.availability.service import SlotsChanged
+from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import agenda, changes
 from mhms_app.booking.agenda import Entry
 from mhms_app.booking.lists import VisitRow

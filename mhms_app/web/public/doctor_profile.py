@@ -15,9 +15,10 @@ from typing_extensions import TypedDict
 
 from mhms_app import routes
 from mhms_app.accounts.rules import initials
-from mhms_app.availability import service as availability
+from mhms_app.availability import finding
+from mhms_app.availability.finding import BookableWeek
 from mhms_app.availability.rules import day_of, week_of
-from mhms_app.availability.service import BookableWeek, SlotRow, SlotsChanged
+from mhms_app.availability.slots import SlotRow, SlotsChanged
 from mhms_app.booking import changes, holds, lists, statement
 from mhms_app.booking import service as booking
 from mhms_app.booking.holds import Hold
@@ -312,9 +313,7 @@ class Profile(Screen):
         self._hold, self.kept_until, self.kept_seconds, self.lapsed = None, "", 0, ""
 
     async def _read(self, week: date | None, slot_id: int | None = None) -> BookableWeek:
-        return await bridge.read(
-            self, availability.bookable_week, doctor_id=self._doctor_id, week=week, slot_id=slot_id
-        )
+        return await bridge.read(self, finding.bookable_week, doctor_id=self._doctor_id, week=week, slot_id=slot_id)
 
     async def _pick(self, slot_id: int) -> None:
         """Choose a slot; one that is not in sight is looked for first."""

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from mhms_app import routes
 from mhms_app.accounts.rules import initials
-from mhms_app.availability import service as availability
+from mhms_app.availability import finding
 from mhms_app.availability.rules import day_of
 from mhms_app.directory.service import DoctorCard
 from mhms_app.web import bridge, theme, words
@@ -125,7 +125,7 @@ class Directory(Screen):
         day = day_of(self.day)
         found = await bridge.read(
             self,
-            availability.find_doctors,
+            finding.find_doctors,
             search=self.q,
             department_id=int(self.department) if self.department else None,
             day=day,

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from mhms_app import routes
 from mhms_app.accounts.rules import initials
-from mhms_app.availability import service as availability
+from mhms_app.availability import finding
 from mhms_app.directory import service as directory
 from mhms_app.directory.service import DoctorCard
 from mhms_app.web import bridge, theme, words
@@ -70,9 +70,7 @@ class Landing(Screen):
 
     async def _offer(self, department_id: int | None) -> None:
         now = bridge.now()
-        cards = await bridge.read(
-            self, availability.next_available, department_id=department_id, after=now, limit=_CARDS
-        )
+        cards = await bridge.read(self, finding.next_available, department_id=department_id, after=now, limit=_CARDS)
         self.offers = [_offer_of(card, now) for card in cards]
 
 

@@ -1,0 +1,56 @@
+"""What a slot is to the rest of the clinic: a row with its times and state, and the news that some changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, literal_column, select
+from sqlmodel import Session, col
+
+from mhms_app.availability.models import Slot, SlotState
+from mhms_app.directory.service import Rows
+
+# States are written into statements instead of passed as parameters, so that both engines see that a partial
+# index over open slots (or held, or withdrawn ones) answers: however many slots there are, few are read.
+STATES: dict[str, ColumnElement[str]] = {state.value: literal_column(f"'{state.value}'") for state in SlotState}
+OPEN = STATES[SlotState.OPEN]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRow:
+    """One slot; times are aware UTC, the state is a ``SlotState``."""
+
+    id: int
+    doctor_id: int
+    starts_at: datetime
+    ends_at: datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlotsChanged:
+    """Announced after a commit that changed which slots of a doctor are free.
+
+    Attributes:
+        gone: the slots that nobody can book any more.
+        came: whether new ones can be booked.
+        freed: the slots that were taken and can be booked again.
+    """
+
+    doctor_id: int
+    gone: tuple[int, ...]
+    came: bool
+    freed: tuple[SlotRow, ...] = ()
+
+
+def select_slots(*conditions: ColumnElement[bool]) -> Rows:
+    """The columns of a ``SlotRow``, in order of time."""
+    columns = (Slot.id, Slot.doctor_id, Slot.starts_at, Slot.ends_at, Slot.state)
+    return (
+        select(*(col(column) for column in columns)).select_from(Slot).where(*conditions).order_by(col(Slot.starts_at))
+    )
+
+
+def read_slots(session: Session, wanted: Rows) -> tuple[SlotRow, ...]:
+    return tuple(SlotRow(*row) for row in session.execute(wanted))
