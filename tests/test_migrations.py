@@ -14,10 +14,11 @@ from sqlmodel import SQLModel
 from mhms_app import db
 from mhms_app.accounts.models import Patient
 from mhms_app.audit import service as audit
-from mhms_app.availability.models import Slot
+from mhms_app.availability.models import FreshSlots, Slot
 from mhms_app.booking.models import (
     Appointment,
     AppointmentMove,
+    DaySummary,
     DeskNote,
     Leave,
     LeaveItem,
@@ -60,8 +61,10 @@ def fill(starts_at: datetime) -> None:
         builders.added(session, former(moved, patient))
         wait = builders.added(session, waiting(doctor, patient))
         builders.added(session, offer(wait, slot))
+        builders.added(session, FreshSlots(doctor_id=builders.key(doctor), first_id=1, last_id=1))
         builders.added(session, ReminderMark(department_id=doctor.department_id, hours=24, done_until=starts_at))
         day, by = starts_at.date(), doctor.user_id
+        builders.added(session, DaySummary(doctor_id=builders.key(doctor), done_until=day))
         leave = Leave(doctor_id=builders.key(doctor), first_day=day, last_day=day, created_by=by, created_at=starts_at)
         builders.added(session, leave)
         here = {"appointment_id": moved.id, "slot_id": moved.slot_id}

@@ -76,6 +76,20 @@ class Slot(SQLModel, table=True):
     )
 
 
+class FreshSlots(SQLModel, table=True):
+    """The slots of a doctor that were published since the waiting list last looked at them.
+
+    Whoever publishes writes it, in the same transaction and under the doctor's lock; so the keys of a doctor's slots
+    rise in the order of the commits, and none is overlooked.
+    """
+
+    __tablename__ = "fresh_slots"
+
+    doctor_id: int = Field(foreign_key="doctor.id", primary_key=True)
+    first_id: int = Field(description="the slots from this key on")
+    last_id: int = Field(description="the latest of them: more were published when it has changed")
+
+
 class WorkingHours(SQLModel, table=True):
     """One weekly rule of a doctor, in wall-clock times of the clinic; a doctor may have several a day."""
 

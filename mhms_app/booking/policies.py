@@ -37,6 +37,8 @@ class PolicyForm:
     most_missed: int
     missed_days: int
     hold_minutes: int
+    offer_longest_minutes: int
+    offer_shortest_minutes: int
     reminder_hours: str
     cancel_reasons: str
 
@@ -51,6 +53,8 @@ LIMITS = {
     "most_missed": (1, 50),
     "missed_days": (1, 730),
     "hold_minutes": (1, 30),
+    "offer_longest_minutes": (5, 24 * 60),
+    "offer_shortest_minutes": (5, 4 * 60),
 }
 
 
@@ -64,6 +68,8 @@ def policy_of(department: Department) -> Policy:
         most_missed=department.most_missed,
         missed_within=timedelta(days=department.missed_days),
         hold=timedelta(minutes=department.hold_minutes),
+        offer_longest=timedelta(minutes=department.offer_longest_minutes),
+        offer_shortest=timedelta(minutes=department.offer_shortest_minutes),
         reminders=tuple(hours * _HOUR for hours in _hours(department.reminder_hours)),
         reasons=tuple(department.cancel_reasons.splitlines()),
     )
@@ -114,6 +120,8 @@ def _problems(typed: PolicyForm) -> Iterator[tuple[str, str]]:
     for name, (least, most) in LIMITS.items():
         if not least <= getattr(typed, name) <= most:
             yield name, f"Please choose {least} to {most}."
+    if typed.offer_shortest_minutes > typed.offer_longest_minutes:
+        yield "offer_shortest_minutes", "Please choose at most as many as for the longest."
     try:
         hours = _hours(typed.reminder_hours)
     except Invalid as refusal:

@@ -15,6 +15,7 @@ WHY_LENGTH = 200
 EARLIEST_CHECK_IN = timedelta(hours=12)
 LATE_AFTER = timedelta(minutes=5)
 _MORNING, _EVENING = 8, 20
+_SUMMARY_FROM = 6
 _REFERENCE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # nothing that is misheard or misread
 
 
@@ -109,6 +110,7 @@ class Policy:
         most_active: upcoming appointments that a patient may have at once.
         most_missed: with so many missed appointments within ``missed_within``, online booking pauses.
         hold: how long a slot is kept for the patient who fills in the form.
+        offer_longest, offer_shortest: how long a slot is kept for the patient to whom the waiting list offers it.
         reminders: how long before an appointment its patient is reminded.
         reasons: what patients can choose from when they cancel.
     """
@@ -120,6 +122,8 @@ class Policy:
     most_missed: int = 3
     missed_within: timedelta = timedelta(days=180)
     hold: timedelta = timedelta(minutes=5)
+    offer_longest: timedelta = timedelta(hours=2)
+    offer_shortest: timedelta = timedelta(minutes=10)
     reminders: tuple[timedelta, ...] = (timedelta(days=7), timedelta(days=1))
     reasons: tuple[str, ...] = ("I am ill", "I am better", "Something came up", "I found another appointment")
 
@@ -278,6 +282,11 @@ _SAID = {
 def is_night(local: datetime) -> bool:
     """Whether it is a time at which nobody wants to be reminded of anything, by the clinic's clock."""
     return not _MORNING <= local.hour < _EVENING
+
+
+def is_summary_time(local: datetime) -> bool:
+    """Whether a doctor's day is told already, by the clinic's clock: from early in the morning until it is over."""
+    return local.hour >= _SUMMARY_FROM
 
 
 def in_words(span: timedelta) -> str:

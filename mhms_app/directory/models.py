@@ -32,6 +32,12 @@ class Department(SQLModel, table=True):
     most_missed: int = Field(default=3, description="after so many missed ones online booking pauses")
     missed_days: int = Field(default=180, description="within so many days")
     hold_minutes: int = Field(default=5, description="how long a slot is kept for who fills in the form")
+    offer_longest_minutes: int = Field(
+        default=120, sa_column_kwargs={"server_default": "120"}, description="an offer of the waiting list at most"
+    )
+    offer_shortest_minutes: int = Field(
+        default=10, sa_column_kwargs={"server_default": "10"}, description="and at least"
+    )
     reminder_hours: str = Field(default="168, 24", max_length=60, description="before the appointment")
     cancel_reasons: str = Field(default=CANCEL_REASONS, max_length=500, description="one a line")
 

@@ -32,7 +32,8 @@ admin.bookings.Bookings
 admin.departments.Departments
     edited(description, doctors, id, location, name, open) form is_closing is_editing loaded rules(ahead_days,
     cancel_reasons, change_hours, hold_minutes, horizon_weeks, missed_days, most_active, most_missed,
-    notice_minutes, reminder_hours) rules_of units(description, doctors, id, location, name, open)
+    notice_minutes, offer_longest_minutes, offer_shortest_minutes, reminder_hours) rules_of units(description,
+    doctors, id, location, name, open)
 admin.emails.Emails
     address asked dead is_first is_last last_sent lines(attempts, can_resend, created, email, error, id, kind,
     name, next, state, tone) oldest sent_today summary waiting

@@ -44,6 +44,8 @@ class PolicyTexts(TypedDict):
     most_missed: Text
     missed_days: Text
     hold_minutes: Text
+    offer_longest_minutes: Text
+    offer_shortest_minutes: Text
     reminder_hours: Text
     cancel_reasons: Text
 
@@ -72,6 +74,8 @@ class PolicyShown:
     most_missed: str = ""
     missed_days: str = ""
     hold_minutes: str = ""
+    offer_longest_minutes: str = ""
+    offer_shortest_minutes: str = ""
     reminder_hours: str = ""
     cancel_reasons: str = ""
 
@@ -301,6 +305,8 @@ def _rules_form() -> rx.Component:
             number("Missed appointments", "most_missed", "After so many, online booking pauses for the patient."),
             number("Missed within", "missed_days", "Days that count."),
             number("Hold", "hold_minutes", "Minutes that a slot is kept while the form is filled in."),
+            number("Offer, at most", "offer_longest_minutes", "Minutes that a slot is kept for who waits for it."),
+            number("Offer, at least", "offer_shortest_minutes", "The nearer the slot is, the shorter it is kept."),
             theme.text_field(
                 "Reminders",
                 "reminder_hours",
