@@ -9,7 +9,7 @@ import httpx
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from mhms_app import db, demo, launch
+from mhms_app import db, demo, launch, sealed
 from mhms_app.accounts import passwords
 from mhms_app.accounts import service as accounts
 from mhms_app.actor import Role
@@ -89,6 +89,12 @@ def load_demo() -> None:
     typer.echo(
         "The demo clinic is loaded." if launch.load_demo() else "There are people here already: nothing was added."
     )
+
+
+@app.command()
+def new_key() -> None:
+    """Print a new key for MHMS_ENCRYPTION_KEYS."""
+    typer.echo(sealed.new_key())
 
 
 @app.command()

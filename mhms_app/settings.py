@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -13,9 +14,20 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 DEFAULT_EMAIL_SECRET = "development-only-secret-not-for-real-patients"  # noqa: S105 - refused in production below
+
+_FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")  # 32 bytes, as cryptography.fernet writes them
 
 # The Lambda's own variables: `.env` may hold them too, for the local Lambda.
 OF_THE_LAMBDA = (
@@ -56,6 +68,10 @@ class Settings(BaseModel):
     email_url: str = ""
     email_port: Annotated[int, Field(ge=1, le=65535)] = 3001
     email_secret: Annotated[str, Field(min_length=32)] = DEFAULT_EMAIL_SECRET
+    google_client_id: str = ""
+    google_client_secret: SecretStr = SecretStr("")
+    google_url: str = ""
+    encryption_keys: SecretStr = SecretStr("")
     redis_url: str = ""
     trusted_proxy_hops: Annotated[int, Field(ge=0, le=5)] = 0
     bcrypt_cost: Annotated[int, Field(ge=4, le=16)] = 12
@@ -83,7 +99,15 @@ class Settings(BaseModel):
             raise ValueError("is not a country or region such as DE or DE-BE")
         return value
 
-    @field_validator("base_url", "email_url")
+    @field_validator("encryption_keys")
+    @classmethod
+    def _fernet_keys(cls, value: SecretStr) -> SecretStr:
+        keys = [key.strip() for key in value.get_secret_value().split(",") if key.strip()]
+        if not all(_FERNET_KEY.fullmatch(key) for key in keys):
+            raise ValueError("must be keys from `python -m mhms_app.cli new-key`, with commas between them")
+        return SecretStr(",".join(keys))
+
+    @field_validator("base_url", "email_url", "google_url")
     @classmethod
     def _http_address(cls, value: str) -> str:
         parts = urlsplit(value)
@@ -115,7 +139,13 @@ class Settings(BaseModel):
             raise ValueError("MHMS_WORKERS above 1 needs PostgreSQL: set MHMS_DATABASE_URL")
         if self.workers > 1 and not self.redis_url:
             raise ValueError("MHMS_WORKERS above 1 needs Redis: set MHMS_REDIS_URL")
+        if bool(self.google_client_id) != bool(self.google_client_secret):
+            raise ValueError("MHMS_GOOGLE_CLIENT_ID and MHMS_GOOGLE_CLIENT_SECRET must be given together")
+        if self.has_google and not self.encryption_keys:
+            raise ValueError("MHMS_ENCRYPTION_KEYS must be set where Google Calendar is: run mhms_app.cli new-key")
         if self.env == "production":
+            if self.google_url:
+                raise ValueError("MHMS_GOOGLE_URL must not be set in production: it stands in for Google in tests")
             if self.email_secret == DEFAULT_EMAIL_SECRET:
                 raise ValueError("MHMS_EMAIL_SECRET must be set in production")
             if not self.base_url.startswith("https://"):
@@ -123,6 +153,11 @@ class Settings(BaseModel):
             if self.demo:
                 raise ValueError("MHMS_DEMO must be 0 in production: the demo accounts have a public password")
         return self
+
+    @property
+    def has_google(self) -> bool:
+        """Whether doctors can connect a Google calendar."""
+        return bool(self.google_client_id)
 
     @property
     def uses_sqlite(self) -> bool:

@@ -19,6 +19,13 @@ PRODUCTION = {
     "MHMS_EMAIL_SECRET": "0123456789abcdef0123456789abcdef",
 }
 
+KEY = "fHbmyHKbBVKQ7xOFqvrhkyrgpRMbuzOAWLRDDtBN0MA="
+GOOGLE = {
+    "MHMS_GOOGLE_CLIENT_ID": "clinic.apps.googleusercontent.com",
+    "MHMS_GOOGLE_CLIENT_SECRET": "GOCSPX-hunter2",
+    "MHMS_ENCRYPTION_KEYS": KEY,
+}
+
 
 def example() -> dict[str, str]:
     """What ``.env.example`` shows, as if no line were commented out."""
@@ -74,6 +81,12 @@ def test_production_is_accepted_when_it_is_safe() -> None:
         ("MHMS_EMAIL_URL", "mail.example", {}),
         ("MHMS_EMAIL_PORT", "-1", {}),
         ("MHMS_EMAIL_SECRET", "short", {}),
+        ("MHMS_GOOGLE_CLIENT_ID", "somebody", {}),
+        ("MHMS_GOOGLE_CLIENT_SECRET", "something", {}),
+        ("MHMS_GOOGLE_URL", "google", {}),
+        ("MHMS_GOOGLE_URL", "https://google.example", PRODUCTION),
+        ("MHMS_ENCRYPTION_KEYS", "", GOOGLE),
+        ("MHMS_ENCRYPTION_KEYS", "short", GOOGLE),
         ("MHMS_TRUSTED_PROXY_HOPS", "6", {}),
         ("MHMS_BCRYPT_COST", "3", {}),
         ("MHMS_BCRYPT_COST", "17", {}),
@@ -92,7 +105,7 @@ def test_a_wrong_setting_is_named_in_one_sentence(name: str, value: str, also: d
     with pytest.raises(SettingsError) as refusal:
         read_settings({**also, name: value})
     sentence = str(refusal.value)
-    assert sentence.startswith(name)
+    assert sentence.startswith("MHMS_GOOGLE_CLIENT_ID" if name == "MHMS_GOOGLE_CLIENT_SECRET" else name)
     assert sentence.endswith(".")
     assert "\n" not in sentence
 
@@ -101,6 +114,15 @@ def test_the_secret_is_never_repeated() -> None:
     with pytest.raises(SettingsError) as refusal:
         read_settings({"MHMS_EMAIL_SECRET": "hunter2"})
     assert "hunter2" not in str(refusal.value)
+
+
+def test_google_calendar_needs_its_credentials_and_a_key_and_shows_none_of_them() -> None:
+    assert not read_settings({}).has_google
+    settings = read_settings({**GOOGLE, **PRODUCTION, "MHMS_ENCRYPTION_KEYS": f"{KEY}, {KEY}"})
+    assert settings.has_google
+    assert settings.encryption_keys.get_secret_value() == f"{KEY},{KEY}"
+    assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+    assert KEY not in f"{settings!r} {settings} {settings.model_dump_json()}"
 
 
 @pytest.mark.parametrize("name", ["HOME", "MHMS_TEST_DATABASE_URL", "MHMS_SMTP_HOST", "MHMS_EMAIL_FROM"])

@@ -1,0 +1,50 @@
+"""Secrets at rest: what is written to the database so that a copy of it alone opens nothing.
+
+Fernet (AES-128-CBC with HMAC-SHA-256) with the keys of ``MHMS_ENCRYPTION_KEYS``: the first one seals, each of them
+opens. Whoever puts a new key in front changes the key; what is sealed again from then on needs the old one no more.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mhms_app.settings import settings
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
+
+
+class Unreadable(Exception):
+    """It was sealed with a key that is not there, or it was changed."""
+
+
+def new_key() -> str:
+    """A key for ``MHMS_ENCRYPTION_KEYS``."""
+    from cryptography.fernet import Fernet  # noqa: PLC0415 - it is heavy, and few clinics need it
+
+    return Fernet.generate_key().decode()
+
+
+def seal(secret: str) -> str:
+    """Encrypt a text; the same text never looks the same twice."""
+    return _keys().encrypt(secret.encode()).decode()
+
+
+def unseal(sealed: str) -> str:
+    """Read what ``seal`` has written.
+
+    Raises:
+        Unreadable: none of the keys opens it.
+    """
+    from cryptography.fernet import InvalidToken  # noqa: PLC0415
+
+    try:
+        return _keys().decrypt(sealed.encode()).decode()
+    except InvalidToken:
+        raise Unreadable from None
+
+
+def _keys() -> MultiFernet:
+    from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415
+
+    return MultiFernet([Fernet(key) for key in settings().encryption_keys.get_secret_value().split(",")])
