@@ -46,6 +46,7 @@ app.register_lifespan_task(keeper.run)
 app.register_lifespan_task(Dispatcher().run)
 app.register_lifespan_task(HoursPublisher().run)
 app.register_lifespan_task(tasks.remind)
+app.register_lifespan_task(tasks.summarise)
 app.register_lifespan_task(tasks.finish_leaves)
 for page in PAGES:
     app.add_page(page.component, route=page.route, title=f"{page.title} · {settings().clinic_name}", on_load=page.load)

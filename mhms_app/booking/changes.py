@@ -18,7 +18,7 @@ from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Actor, Role, require_role
 from mhms_app.audit import service as audit
 from mhms_app.availability.models import HoursException, Slot, SlotState
-from mhms_app.availability.service import SlotsChanged
+from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import lists, offers, rules
 from mhms_app.booking.lists import AppointmentRow
 from mhms_app.booking.models import Appointment, AppointmentMove, Leave, Status
@@ -150,10 +150,12 @@ def move(session: Session, actor: Actor | None, *, reference: str, slot_id: int,
     Asking twice moves once. The appointment keeps its reference and its calendar entry; SEQUENCE rises.
 
     Args:
-        why: the staff's reason, kept in the audit trail.
+        why: the staff's reason, at most 200 characters, kept in the audit trail. They need one where they pass a limit
+            that holds for patients.
 
     Raises:
         AlreadyCancelled, AlreadyBegun, WindowClosed: as ``rules.why_not_changeable`` decides.
+        Invalid: staff pass a limit without a reason, or it is too long.
         NotBookable: the new slot cannot be had, as ``rules.why_not_movable`` decides; the old one is still theirs.
         NotFound: there is no such appointment that is theirs to move, or no such slot in its department.
     """
@@ -167,6 +169,7 @@ def move(session: Session, actor: Actor | None, *, reference: str, slot_id: int,
         raise NotFound
     if refusal := _refusal(row, policy, person) or _slot_refusal(session, row, wanted, person):
         raise with_next_free(session, wanted) if isinstance(refusal, SlotTaken) else refusal
+    said = _said_by_staff(person, row, wanted, why)
     old = slots[row.slot_id]
     try:
         with session.begin_nested():
@@ -184,7 +187,7 @@ def move(session: Session, actor: Actor | None, *, reference: str, slot_id: int,
     notifications.enqueue(
         session, notifications.booking_moved(facts, old_starts_at=old.starts_at, old_ends_at=old.ends_at)
     )
-    _record(session, person, "appointment.move", row, f"staff: {why}" if _is_staff(person) else "")
+    _record(session, person, "appointment.move", row, said)
     db.announce(session, SlotsChanged(wanted.doctor_id, gone=(wanted.id,), came=False))
     return Moved(row.reference, row.starts_at, row.ends_at)
 
@@ -284,6 +287,18 @@ def _slot_refusal(session: Session, row: Appointment, wanted: SlotFacts, person:
         policy = replace(policy, notice=timedelta(), ahead=timedelta(days=3660))
     patient = patient_view(session, row.patient_id, wanted, without=row.id)
     return rules.why_not_movable(wanted.view, patient, now=db.clock.now(), policy=policy)
+
+
+def _said_by_staff(person: Actor, row: Appointment, wanted: SlotFacts, why: str) -> str:
+    """What the audit trail says of a move by staff: why, and which limits of the patients they passed."""
+    if not _is_staff(person):
+        return ""
+    why = rules.tidy_reason(why, most=rules.WHY_LENGTH, field="why")
+    passed = rules.limits_passed(row.starts_at, wanted.starts_at, now=db.clock.now(), policy=wanted.policy)
+    limits = " and ".join(passed)
+    if limits and not why:
+        raise Invalid(f"Please say why: this passes {limits}.", field="why")
+    return f"staff, passing {limits}: {why}" if limits else f"staff{f': {why}' if why else ''}"
 
 
 def _why(choice: str, note: str, policy: Policy, *, by_staff: bool) -> str:

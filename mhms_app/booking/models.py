@@ -102,6 +102,16 @@ class ReminderMark(SQLModel, table=True):
     done_until: datetime = Field(sa_type=UTCDateTime)
 
 
+class DaySummary(SQLModel, table=True):
+    """A doctor wants to read each morning who comes; every day up to ``done_until`` is seen to. No row, no summary."""
+
+    __tablename__ = "day_summary"
+    __table_args__ = (Index("ix_day_summary_done", "done_until"),)
+
+    doctor_id: int = Field(foreign_key="doctor.id", primary_key=True)
+    done_until: date
+
+
 class Leave(SQLModel, table=True):
     """Days on which a doctor is away; what becomes of each appointment in them says its ``LeaveItem``."""
 

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from mhms_app.booking import reminders, settling
+from mhms_app.booking import reminders, settling, summaries
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +16,11 @@ _EVERY = 60.0  # seconds
 async def remind() -> None:
     """Write the reminders that are due, until cancelled."""
     await _every_minute(reminders.remind_all, "reminders cannot be written (%s)")
+
+
+async def summarise() -> None:
+    """Write the summaries of doctors' days that are due, until cancelled."""
+    await _every_minute(summaries.summarise_all, "summaries cannot be written (%s)")
 
 
 async def finish_leaves() -> None:
