@@ -276,6 +276,10 @@ CHANGES = {  # what each constraint refuses, as a change of rows that are there
     "ck_waiting_part_known": "UPDATE waiting SET part = 'night'",
     "ck_waiting_ended_why": "UPDATE waiting SET ended_why = 'left'",
     "ck_waiting_offer_outcome_known": "UPDATE waiting_offer SET outcome = 'lost'",
+    "ck_busy_time_ends_after_start": "UPDATE busy_time SET ends_at = starts_at",
+    "ck_google_connection_shows_known": "UPDATE google_connection SET shows = 'own'",
+    "ck_google_connection_trouble_known": "UPDATE google_connection SET trouble = 'lost'",
+    "ck_google_connection_calendar_chosen": "UPDATE google_connection SET calendar_id = ''",
     "ck_calendar_feed_shows_known": "UPDATE calendar_feed SET shows = 'all'",
 }
 COPIES = {  # and as a copy of a row, but for some columns

@@ -14,7 +14,7 @@ from sqlmodel import SQLModel
 from mhms_app import db
 from mhms_app.accounts.models import Patient
 from mhms_app.audit import service as audit
-from mhms_app.availability.models import FreshSlots, Slot
+from mhms_app.availability.models import BusyTime, FreshSlots, Slot
 from mhms_app.booking.models import (
     Appointment,
     AppointmentMove,
@@ -27,6 +27,7 @@ from mhms_app.booking.models import (
     WaitingOffer,
 )
 from mhms_app.calendars import service as calendars
+from mhms_app.calendars.models import GoogleConnection, GoogleConsent, GoogleEvent
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.notifications import service as notifications
 from tests import builders
@@ -55,10 +56,18 @@ def fill(starts_at: datetime) -> None:
         doctor, patient = builders.doctor(session), builders.patient(session)
         slot = builders.slot(session, doctor, starts_at, state="booked")
         calendars.create_feed(session, builders.actor(session, patient), shows="own")
+        visit = builders.actor(session, doctor).session_id
+        builders.added(
+            session, GoogleConsent(session_id=visit, state_hash="0", sealed_verifier="", expires_at=starts_at)
+        )
+        builders.added(session, connected(doctor))
+        end = starts_at + timedelta(hours=1)
+        builders.added(session, BusyTime(doctor_id=builders.key(doctor), event_id="a", starts_at=starts_at, ends_at=end))
         builders.hours(session, doctor)
         builders.day_off(session, doctor, starts_at.date())
         moved = builders.added(session, appointment(slot, doctor, patient))
         builders.added(session, former(moved, patient))
+        builders.added(session, written(moved))
         wait = builders.added(session, waiting(doctor, patient))
         builders.added(session, offer(wait, slot))
         builders.added(session, FreshSlots(doctor_id=builders.key(doctor), first_id=1, last_id=1))
@@ -111,6 +120,27 @@ def offer(wait: Waiting, slot: Slot) -> WaitingOffer:
         offered_at=wait.created_at,
         until=wait.created_at + timedelta(hours=1),
         outcome="expired",
+    )
+
+
+def connected(doctor: Doctor) -> GoogleConnection:
+    return GoogleConnection(
+        doctor_id=builders.key(doctor),
+        sealed_tokens="sealed",
+        calendar_id="primary",
+        next_sync_at=db.clock.now(),
+        created_at=db.clock.now(),
+    )
+
+
+def written(moved: Appointment) -> GoogleEvent:
+    return GoogleEvent(
+        doctor_id=moved.doctor_id,
+        appointment_id=moved.id,
+        calendar_id="primary",
+        sequence=0,
+        shows="busy",
+        ends_at=moved.ends_at,
     )
 
 

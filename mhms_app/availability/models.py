@@ -74,6 +74,23 @@ class Slot(SQLModel, table=True):
         sa_column_kwargs={"server_default": false()},
         description="working hours asked for it, and may take it back; one published by hand stays",
     )
+    busy: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": false()},
+        description="its doctor is busy elsewhere at that time (``BusyTime``): nobody can take it",
+    )
+
+
+class BusyTime(SQLModel, table=True):
+    """When a doctor is busy elsewhere, by what keeps them busy: an event of their own calendar."""
+
+    __tablename__ = "busy_time"
+    __table_args__ = (CheckConstraint("ends_at > starts_at", name="ends_after_start"),)
+
+    doctor_id: int = Field(foreign_key="doctor.id", primary_key=True)
+    event_id: str = Field(max_length=1024, primary_key=True)
+    starts_at: datetime = Field(sa_type=UTCDateTime)
+    ends_at: datetime = Field(sa_type=UTCDateTime)
 
 
 class FreshSlots(SQLModel, table=True):
