@@ -23,9 +23,11 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 SHORTEST, LONGEST = timedelta(minutes=5), timedelta(minutes=480)
 LONGEST_PAUSE = timedelta(minutes=240)
 MOST_BREAKS = 10
+NOON = time(12)
 MOST_SLOTS = 2000
 HORIZON = timedelta(days=366)
 YEARS = range(2000, 2200)
+_FIELDS_OF_ONE = {"first_day": "day", "last_day": "day", "length": "end"}  # one slot has fewer fields than a plan
 
 
 class SlotBooked(ClinicError):
@@ -49,7 +51,7 @@ class SlotWithdrawn(ClinicError):
 class SlotPast(ClinicError):
     """The slot's time has come; it stays for the record."""
 
-    sentence = "This slot has already started, so there is nothing to withdraw."
+    sentence = "This slot has already started, and stays for the record."
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,11 @@ def weekday_bits(weekdays: Collection[int]) -> int:
 def weekdays_in(bits: int) -> tuple[int, ...]:
     """The weekdays of ``weekday_bits``, in order."""
     return tuple(day for day in range(7) if bits >> day & 1)
+
+
+def part_of(local: datetime) -> str:
+    """The part of the day at which something starts, by the clinic's clock."""
+    return "morning" if local.time() < NOON else "afternoon"
 
 
 def span(first: date, days: int, *, zone: ZoneInfo) -> Times:
@@ -180,6 +187,24 @@ def why_not_publishable(plan: Plan, *, now: datetime, zone: ZoneInfo) -> Invalid
     """
     # Taken one by one: what is asked later relies on what was asked before.
     return next(chain(wrong_hours(plan), _wrong_days(plan, now=now.astimezone(zone))), None)
+
+
+def times_of(day: date, start: time, end: time, *, now: datetime, zone: ZoneInfo) -> Times:
+    """The instants of one slot that a clock on the wall shows from ``start`` until ``end``.
+
+    Raises:
+        Invalid: it would be over, too short, too long, too far away, or at a time at which the clocks change.
+    """
+    length = datetime.combine(day, end) - datetime.combine(day, start)
+    plan = Plan(day, day, start, end, length)
+    if refusal := why_not_publishable(plan, now=now, zone=zone):
+        raise Invalid(refusal.sentence, field=_FIELDS_OF_ONE.get(refusal.field, refusal.field))
+    found = slots_of(plan, zone=zone)
+    if not found:
+        raise Invalid("The clocks change at this time, so no slot can be here.", field="start")
+    if found[0][0] <= now:
+        raise Invalid("This is in the past. Choose a later time.", field="start")
+    return found[0]
 
 
 def why_not_withdrawable(state: str, starts_at: datetime, *, now: datetime) -> ClinicError | None:

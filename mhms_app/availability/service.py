@@ -1,40 +1,30 @@
-"""Use cases around a doctor's slots: publishing, withdrawing, and listing them."""
+"""Use cases that change a doctor's slots: publishing, withdrawing, and giving one another time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, time
 
 from sqlalchemy import ColumnElement, and_, insert, select, true, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
 from mhms_app import db
-from mhms_app.accounts.models import User
-from mhms_app.actor import Actor, Role, require_role
+from mhms_app.actor import Actor, Role
 from mhms_app.audit import service as audit
 from mhms_app.availability import rules
-from mhms_app.availability.models import Slot, SlotState
+from mhms_app.availability.models import FreshSlots, Slot, SlotState
 from mhms_app.availability.rules import Plan, Times
-from mhms_app.availability.slots import OPEN, STATES, SlotRow, SlotsChanged, read_slots, select_slots
-from mhms_app.db import Page
+from mhms_app.availability.slots import OPEN, SlotRow, SlotsChanged, lock_doctor, read_slots, select_slots
 from mhms_app.directory import service as directory
-from mhms_app.directory.models import Department, Doctor
 from mhms_app.errors import ClinicError, Conflict, Invalid, NotFound
 from mhms_app.settings import settings
 
 
-@dataclass(frozen=True, slots=True)
-class AdminSlotRow:
-    """One line of the administrator's list of slots."""
+class SlotsOverlap(Conflict):
+    """The doctor has another slot at this time."""
 
-    id: int
-    doctor_id: int
-    doctor: str
-    department: str
-    starts_at: datetime
-    ends_at: datetime
-    state: str
+    sentence = "You have another slot at this time. Choose a time that is free, or withdraw the other one."
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +80,7 @@ def publish(session: Session, actor: Actor | None, *, doctor_id: int | None = No
         Conflict: slots came to these times in spite of the lock.
     """
     doctor = directory.managed_doctor(session, actor, doctor_id=doctor_id)
-    # Whoever publishes for this doctor waits here, then sees what the one before has published. The weaker
-    # kind of lock (FOR NO KEY UPDATE) lets bookings, whose foreign keys point to the row, go on.
-    session.execute(select(col(Doctor.id)).where(col(Doctor.id) == doctor.id).with_for_update(key_share=True))
+    lock_doctor(session, doctor.id)
     found = _preview(session, doctor.id, plan)
     if found.fresh:
         add_slots(session, doctor.id, found.fresh)
@@ -112,14 +100,7 @@ def withdraw(session: Session, actor: Actor | None, *, slot_ids: tuple[int, ...]
     if len(asked) > rules.MOST_SLOTS:
         raise Invalid(f"Please withdraw at most {rules.MOST_SLOTS} slots at once.")
     theirs = and_(col(Slot.id).in_(asked), _manageable(session, actor))
-    # Compare and swap: a slot that is booked at this very moment is open for one of the two only.
-    gone = session.execute(
-        update(Slot)
-        .where(theirs, col(Slot.state) == OPEN, col(Slot.starts_at) > db.clock.now())
-        .values(state=SlotState.WITHDRAWN.value)
-        .returning(col(Slot.id), col(Slot.doctor_id))
-        .execution_options(synchronize_session=False)
-    ).all()
+    gone = _take_away(session, theirs)
     if asked and not gone:
         raise _why_kept(session, theirs)
     for doctor_id in sorted({doctor_id for _, doctor_id in gone}):
@@ -129,8 +110,53 @@ def withdraw(session: Session, actor: Actor | None, *, slot_ids: tuple[int, ...]
     return Withdrawn(len(gone), len(asked) - len(gone))
 
 
-def add_slots(session: Session, doctor_id: int, fresh: tuple[Times, ...], *, from_hours: bool = False) -> None:
-    """Store slots, thousands in a moment; the caller has authorised it and holds the doctor's lock.
+def change_slot(session: Session, actor: Actor | None, *, slot_id: int, day: date, start: time, end: time) -> SlotRow:
+    """Give an open slot to come another time: a doctor's own, an administrator's any.
+
+    A slot is its time. So the old one is withdrawn, and what comes instead is published by hand: nobody books
+    a time that they did not see, and working hours ask for neither of the two again.
+
+    Args:
+        day, start, end: when it shall be, on the clinic's wall clock.
+
+    Raises:
+        SlotBooked, SlotHeld, SlotWithdrawn, SlotPast: it is not open any more.
+        SlotsOverlap: the doctor has another slot at this time.
+        Invalid: no slot can be at this time, as ``rules.times_of`` says.
+        NotFound: it does not exist, or is not the actor's to change.
+    """
+    theirs = and_(col(Slot.id) == slot_id, _manageable(session, actor))
+    before = next(iter(read_slots(session, select_slots(theirs))), None)
+    if before is None:
+        raise NotFound
+    times = rules.times_of(day, start, end, now=db.clock.now(), zone=settings().zone)
+    if times == (before.starts_at, before.ends_at):
+        return before
+    lock_doctor(session, before.doctor_id)
+    if not _take_away(session, theirs):
+        raise _why_kept(session, theirs)
+    try:
+        (new_id,) = add_slots(session, before.doctor_id, (times,))
+    except Conflict:
+        raise SlotsOverlap from None
+    audit.record(
+        session,
+        actor_id=actor.user_id if actor else None,
+        action="slot.change",
+        object_type="slot",
+        object_id=new_id,
+        detail=f"{before.starts_at:%F %H:%M} to {before.ends_at:%H:%M}, now {times[0]:%F %H:%M} to {times[1]:%H:%M}",
+    )
+    db.announce(session, SlotsChanged(before.doctor_id, gone=(slot_id,), came=True))
+    return SlotRow(new_id, before.doctor_id, *times, before.state)
+
+
+def add_slots(
+    session: Session, doctor_id: int, fresh: tuple[Times, ...], *, from_hours: bool = False
+) -> tuple[int, ...]:
+    """Store slots, thousands in a moment, and return their keys.
+
+    The caller has authorised it and holds the doctor's lock.
 
     Args:
         from_hours: working hours ask for them, and may take them back.
@@ -145,88 +171,19 @@ def add_slots(session: Session, doctor_id: int, fresh: tuple[Times, ...], *, fro
     try:
         with session.begin_nested():
             # RETURNING makes SQLAlchemy send a thousand rows a statement; without it SQLite takes them one by one.
-            session.connection().execute(insert(Slot).returning(col(Slot.id)), rows)
+            found = session.connection().execute(insert(Slot).returning(col(Slot.id)), rows).scalars()
+            keys = tuple(key for key in found if key)
     except IntegrityError as error:
         if db.violated(error) == "slot_no_overlap":
             raise Conflict("Slots were published at these times meanwhile. Please look at the preview again.") from None
         raise
-
-
-def week_of_doctor(
-    session: Session, actor: Actor | None, *, doctor_id: int | None = None, monday: date
-) -> tuple[SlotRow, ...]:
-    """The slots of the week that holds ``monday``, past ones too, for the doctor or an administrator."""
-    doctor = directory.managed_doctor(session, actor, doctor_id=doctor_id)
-    first, last = rules.span(rules.week_of(monday), 7, zone=settings().zone)
-    return read_slots(
-        session,
-        select_slots(
-            col(Slot.doctor_id) == doctor.id,
-            col(Slot.starts_at) >= first,
-            col(Slot.starts_at) < last,
-            col(Slot.state) != SlotState.WITHDRAWN.value,
-        ),
-    )
-
-
-def past_unbooked(
-    session: Session, actor: Actor | None, *, doctor_id: int | None = None, page: int = 1, size: int = 25
-) -> Page[SlotRow]:
-    """The slots whose time came without a patient, the latest first, for the doctor or an administrator."""
-    doctor = directory.managed_doctor(session, actor, doctor_id=doctor_id)
-    wanted = select_slots(
-        col(Slot.doctor_id) == doctor.id, col(Slot.state) == OPEN, col(Slot.starts_at) <= db.clock.now()
-    ).order_by(None)
-    rows = read_slots(session, wanted.order_by(col(Slot.starts_at).desc()).offset((page - 1) * size).limit(size))
-    return Page(rows, db.count(session, wanted))
-
-
-def list_slots(
-    session: Session,
-    actor: Actor | None,
-    *,
-    doctor_id: int | None = None,
-    department_id: int | None = None,
-    state: str | None = None,
-    first: datetime | None = None,
-    last: datetime | None = None,
-    page: int = 1,
-    size: int = 25,
-) -> Page[AdminSlotRow]:
-    """List slots by time for an administrator; None filters nothing.
-
-    Raises:
-        Invalid: there is no such state.
-    """
-    require_role(actor, Role.ADMIN)
-    conditions: list[ColumnElement[bool]] = []
-    if doctor_id is not None:
-        conditions.append(col(Slot.doctor_id) == doctor_id)
-    if department_id is not None:
-        within = select(col(Doctor.id)).where(col(Doctor.department_id) == department_id)
-        conditions.append(col(Slot.doctor_id).in_(within))
-    if state is not None:
-        if state not in STATES:
-            raise Invalid("Please choose a state from the list.", field="state")
-        conditions.append(col(Slot.state) == STATES[state])
-    if first is not None:
-        conditions.append(col(Slot.starts_at) >= first)
-    if last is not None:
-        conditions.append(col(Slot.starts_at) < last)
-    columns = (Slot.id, Slot.doctor_id, User.full_name, Department.name, Slot.starts_at, Slot.ends_at, Slot.state)
-    rows = session.execute(
-        select(*(col(column) for column in columns))
-        .select_from(Slot)
-        .join(Doctor, col(Doctor.id) == col(Slot.doctor_id))
-        .join(User, col(User.id) == col(Doctor.user_id))
-        .join(Department, col(Department.id) == col(Doctor.department_id))
-        .where(*conditions)
-        .order_by(col(Slot.starts_at), col(Slot.id))
-        .offset((page - 1) * size)
-        .limit(size)
-    )
-    total = db.count(session, select(col(Slot.id)).select_from(Slot).where(*conditions))
-    return Page(tuple(AdminSlotRow(*row) for row in rows), total)
+    news = session.get(FreshSlots, doctor_id, populate_existing=True)
+    if news is None:
+        news = FreshSlots(doctor_id=doctor_id, first_id=min(keys), last_id=0)
+    news.last_id = max(keys)
+    session.add(news)
+    session.flush()
+    return keys
 
 
 def _preview(session: Session, doctor_id: int, plan: Plan) -> Preview:
@@ -254,6 +211,21 @@ def _taken(session: Session, doctor_id: int, among: tuple[Times, ...]) -> tuple[
         .order_by(col(Slot.starts_at))
     )
     return tuple((starts_at, ends_at) for starts_at, ends_at in found)
+
+
+def _take_away(session: Session, theirs: ColumnElement[bool]) -> list[tuple[int, int]]:
+    """Withdraw those of these slots that are open and still to come; returns their keys and doctors.
+
+    Compare and swap: a slot that is booked at this very moment is open for one of the two only.
+    """
+    found = session.execute(
+        update(Slot)
+        .where(theirs, col(Slot.state) == OPEN, col(Slot.starts_at) > db.clock.now())
+        .values(state=SlotState.WITHDRAWN.value)
+        .returning(col(Slot.id), col(Slot.doctor_id))
+        .execution_options(synchronize_session=False)
+    )
+    return [(key, doctor_id) for key, doctor_id in found if key]
 
 
 def _manageable(session: Session, actor: Actor | None) -> ColumnElement[bool]:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, literal_column, select
 from sqlmodel import Session, col
 
 from mhms_app.availability.models import Slot, SlotState
+from mhms_app.directory.models import Doctor
 from mhms_app.directory.service import Rows
 
 # States are written into statements instead of passed as parameters, so that both engines see that a partial
@@ -53,4 +54,13 @@ def select_slots(*conditions: ColumnElement[bool]) -> Rows:
 
 
 def read_slots(session: Session, wanted: Rows) -> tuple[SlotRow, ...]:
+    """The rows of ``select_slots``."""
     return tuple(SlotRow(*row) for row in session.execute(wanted))
+
+
+def lock_doctor(session: Session, doctor_id: int) -> None:
+    """Make whoever else adds slots of this doctor wait, and then see what the one before has added.
+
+    The weaker kind of lock (FOR NO KEY UPDATE) lets bookings, whose foreign keys point to the row, go on.
+    """
+    session.execute(select(col(Doctor.id)).where(col(Doctor.id) == doctor_id).with_for_update(key_share=True))

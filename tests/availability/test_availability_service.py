@@ -20,7 +20,7 @@ from mhms_app import db
 from mhms_app.accounts.models import User
 from mhms_app.actor import Actor, Role
 from mhms_app.audit.models import AuditEntry
-from mhms_app.availability import finding, rules
+from mhms_app.availability import finding, lists, rules
 from mhms_app.availability import service as availability
 from mhms_app.availability.models import Slot
 from mhms_app.availability.rules import Plan
@@ -124,7 +124,7 @@ def test_a_preview_tells_and_changes_nothing(session: Session, cast: Cast) -> No
 def test_publishing_adds_what_the_preview_told(session: Session, cast: Cast) -> None:
     told = availability.preview(session, cast.me, plan=WEEK)
     assert availability.publish(session, cast.me, plan=WEEK) == Published(created=21, skipped=0)
-    week = availability.week_of_doctor(session, cast.me, monday=MONDAY)
+    week = lists.week_of_doctor(session, cast.me, monday=MONDAY)
     assert [(slot.starts_at, slot.ends_at) for slot in week] == list(told.fresh)
     assert {slot.state for slot in week} == {"open"}
     assert {slot.doctor_id for slot in week} == {cast.doctor_id}
@@ -192,7 +192,7 @@ def test_publishes_at_the_same_moment_share_the_slots_and_none_fails(session: Se
     outcomes = at_once(*publishing)
     assert all(isinstance(outcome, Published) for outcome in outcomes), outcomes
     assert sum(outcome.created for outcome in outcomes) == len(states(session))
-    week = availability.week_of_doctor(session, cast.me, monday=MONDAY)
+    week = lists.week_of_doctor(session, cast.me, monday=MONDAY)
     assert all(one.ends_at <= following.starts_at for one, following in pairwise(week))
 
 
@@ -216,7 +216,7 @@ def test_open_slots_are_withdrawn_and_leave_the_lists(session: Session, cast: Ca
         assert availability.withdraw(other, cast.me, slot_ids=(first, second)) == Withdrawn(2, 0)
     assert states(session) == {first: "withdrawn", second: "withdrawn", third: "open"}
     assert facts == [SlotsChanged(cast.doctor_id, gone=(first, second), came=False)]
-    assert [slot.id for slot in availability.week_of_doctor(session, cast.me, monday=MONDAY)] == [third]
+    assert [slot.id for slot in lists.week_of_doctor(session, cast.me, monday=MONDAY)] == [third]
 
 
 def test_of_many_only_open_ones_to_come_are_withdrawn(session: Session, cast: Cast) -> None:
@@ -317,15 +317,15 @@ def test_the_week_shows_the_past_and_the_booked_but_not_the_withdrawn(session: S
     make.slot(session, cast.other, NOW + HOUR)
     expected = [ids[name] for name in ("monday", "past", "booked", "sunday")]
     for day in (MONDAY, MONDAY + 3 * DAY, MONDAY + 6 * DAY):
-        assert [slot.id for slot in availability.week_of_doctor(session, cast.me, monday=day)] == expected
-    by_admin = availability.week_of_doctor(session, cast.admin, doctor_id=cast.doctor_id, monday=MONDAY)
+        assert [slot.id for slot in lists.week_of_doctor(session, cast.me, monday=day)] == expected
+    by_admin = lists.week_of_doctor(session, cast.admin, doctor_id=cast.doctor_id, monday=MONDAY)
     assert [slot.id for slot in by_admin] == expected
     with pytest.raises(NotFound):
-        availability.week_of_doctor(session, cast.colleague, doctor_id=cast.doctor_id, monday=MONDAY)
+        lists.week_of_doctor(session, cast.colleague, doctor_id=cast.doctor_id, monday=MONDAY)
     with pytest.raises(NotAllowed):
-        availability.week_of_doctor(session, cast.patient, doctor_id=cast.doctor_id, monday=MONDAY)
+        lists.week_of_doctor(session, cast.patient, doctor_id=cast.doctor_id, monday=MONDAY)
     with pytest.raises(Invalid):
-        availability.week_of_doctor(session, cast.me, monday=date.max)
+        lists.week_of_doctor(session, cast.me, monday=date.max)
 
 
 def test_past_unbooked_slots_are_paged_the_latest_first(session: Session, cast: Cast) -> None:
@@ -333,12 +333,12 @@ def test_past_unbooked_slots_are_paged_the_latest_first(session: Session, cast: 
     make.slot(session, cast.doctor, NOW + HOUR)
     make.slot(session, cast.doctor, NOW - 6 * HOUR, state="booked")
     make.slot(session, cast.other, NOW - HOUR)
-    first = availability.past_unbooked(session, cast.me, page=1, size=2)
-    last = availability.past_unbooked(session, cast.me, page=3, size=2)
+    first = lists.past_unbooked(session, cast.me, page=1, size=2)
+    last = lists.past_unbooked(session, cast.me, page=3, size=2)
     assert ([slot.id for slot in first.rows], first.total) == (ids[:2], 5)
     assert ([slot.id for slot in last.rows], last.total) == (ids[4:], 5)
     with pytest.raises(NotFound):
-        availability.past_unbooked(session, cast.colleague, doctor_id=cast.doctor_id)
+        lists.past_unbooked(session, cast.colleague, doctor_id=cast.doctor_id)
 
 
 # --- finding a free one ---
@@ -421,9 +421,7 @@ def test_the_doctors_who_can_be_seen_soonest_come_first(session: Session, cast: 
     assert [card.doctor.name for card in finding.next_available(session, None, after=NOW, limit=1)] == [
         "Dr. Samuel Okafor"
     ]
-    of_department = finding.next_available(
-        session, None, department_id=cast.doctor.department_id, after=NOW, limit=10
-    )
+    of_department = finding.next_available(session, None, department_id=cast.doctor.department_id, after=NOW, limit=10)
     assert [card.doctor.name for card in of_department] == ["Dr. Amira Haddad"]
     assert finding.next_available(session, None, after=NOW + DAY, limit=10)[0].next_free_at == NOW + 8 * DAY
 
@@ -470,7 +468,7 @@ def test_an_administrator_lists_and_filters_all_slots(session: Session, cast: Ca
     theirs = make.key(make.slot(session, cast.other, NOW, state="booked"))
 
     def ids(**filters: Any) -> list[int]:
-        page = availability.list_slots(session, cast.admin, **filters)
+        page = lists.list_slots(session, cast.admin, **filters)
         assert page.total == len(page.rows)
         return [slot.id for slot in page.rows]
 
@@ -479,14 +477,14 @@ def test_an_administrator_lists_and_filters_all_slots(session: Session, cast: Ca
     assert ids(department_id=cast.other.department_id) == [theirs]
     assert ids(state="booked") == [theirs]
     assert ids(state="open", first=NOW, last=NOW + 2 * HOUR) == [mine[1]]
-    page = availability.list_slots(session, cast.admin, page=2, size=3)
+    page = lists.list_slots(session, cast.admin, page=2, size=3)
     assert ([slot.id for slot in page.rows], page.total) == ([mine[2]], 4)
     assert (page.rows[0].doctor, page.rows[0].department) == ("Dr. Amira Haddad", "Cardiology")
     with pytest.raises(Invalid):
         ids(state="open' OR 1=1 --")
     for actor, refusal in ((None, LoginRequired), (cast.me, NotAllowed), (cast.patient, NotAllowed)):
         with pytest.raises(refusal):
-            availability.list_slots(session, actor)
+            lists.list_slots(session, actor)
 
 
 def test_counting_stops_where_nobody_turns_pages_any_more(
@@ -495,7 +493,7 @@ def test_counting_stops_where_nobody_turns_pages_any_more(
     monkeypatch.setattr(db, "COUNTED", 2)
     for hours in range(1, 5):
         make.slot(session, cast.doctor, NOW + hours * HOUR)
-    page = availability.list_slots(session, cast.admin)
+    page = lists.list_slots(session, cast.admin)
     assert (len(page.rows), page.total) == (4, 2)
 
 

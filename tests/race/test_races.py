@@ -14,7 +14,7 @@ import pytest
 
 from mhms_app import db
 from mhms_app.accounts import service as accounts
-from mhms_app.availability import finding
+from mhms_app.availability import finding, lists
 from mhms_app.availability import rules as slot_rules
 from mhms_app.availability import service as availability
 from mhms_app.availability.rules import Plan
@@ -124,7 +124,7 @@ def _change_slots(token: str, seed: int) -> Counter[str]:
     chance, outcomes = random.Random(seed), Counter[str]()
     for _ in range(20):
         with db.transaction(read_only=True) as session:
-            week = availability.week_of_doctor(session, accounts.resolve(session, token), monday=DAY)
+            week = lists.week_of_doctor(session, accounts.resolve(session, token), monday=DAY)
         some = chance.sample([slot.id for slot in week if slot.state == "open"], k=3)
         try:
             with db.transaction() as session:

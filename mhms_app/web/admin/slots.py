@@ -12,10 +12,11 @@ from pydantic import Field
 
 from mhms_app import routes
 from mhms_app.actor import Actor, Role
-from mhms_app.availability import rules
+from mhms_app.availability import lists, rules
 from mhms_app.availability import service as availability
+from mhms_app.availability.lists import AdminSlotRow
 from mhms_app.availability.rules import Plan
-from mhms_app.availability.service import AdminSlotRow, Preview
+from mhms_app.availability.service import Preview
 from mhms_app.directory import service as directory
 from mhms_app.errors import InvalidForm
 from mhms_app.settings import settings
@@ -198,7 +199,7 @@ class Slots(Listing, DoctorChoice, Screen):
 def _look(session: Session, actor: Actor | None, *, asked: Mapping[str, str], number: int) -> Any:
     """Everything on the page, in one transaction."""
     return (
-        availability.list_slots(
+        lists.list_slots(
             session,
             actor,
             doctor_id=key_of(asked["doctor"]),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import reflex as rx
 
 from mhms_app import routes
-from mhms_app.availability import service as availability
+from mhms_app.availability import lists
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.listing import key_of
 from mhms_app.web.doctor.pieces import for_doctors
@@ -41,7 +41,7 @@ class Unused(Screen):
     async def load(self) -> None:
         """Show the page that the address names."""
         page = min(key_of(self.router.url.query_parameters.get("page", "")) or 1, _PAGES)
-        found = await bridge.read(self, availability.past_unbooked, page=page, size=_SIZE)
+        found = await bridge.read(self, lists.past_unbooked, page=page, size=_SIZE)
         now, first = bridge.now(), (page - 1) * _SIZE + 1
         last = first + len(found.rows) - 1
         self.slots = [
