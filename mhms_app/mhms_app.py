@@ -48,6 +48,7 @@ app.register_lifespan_task(HoursPublisher().run)
 app.register_lifespan_task(tasks.remind)
 app.register_lifespan_task(tasks.summarise)
 app.register_lifespan_task(tasks.finish_leaves)
+app.register_lifespan_task(tasks.tend_waiting_list)
 for page in PAGES:
     app.add_page(page.component, route=page.route, title=f"{page.title} · {settings().clinic_name}", on_load=page.load)
 logs.configure()  # last: what was made above has brought handlers of its own

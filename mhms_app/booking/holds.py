@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, not_, select, update
+from sqlalchemy import ColumnElement, exists, not_, select, update
 from sqlmodel import Session, col
 
 from mhms_app import db
@@ -18,15 +18,18 @@ from mhms_app.actor import Actor
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.slots import SlotRow, SlotsChanged
 from mhms_app.booking import offers, rules
+from mhms_app.booking.models import Waiting
 from mhms_app.booking.rules import SlotTaken
 from mhms_app.booking.service import (
     free_for,
     lock_patient,
+    lock_slots,
     patient_view,
     require_patient,
     slot_under_lock,
     with_next_free,
 )
+from mhms_app.directory.models import Doctor
 
 _HELD = SlotState.HELD.value
 _HELD_FOR_A_FORM = (col(Slot.state) == _HELD, not_(col(Slot.offered)))
@@ -54,6 +57,8 @@ def hold(session: Session, actor: Actor | None, *, slot_id: int, moving: int | N
     """
     _, patient_id = require_patient(actor)
     lock_patient(session, patient_id)
+    before = select(col(Slot.id)).where(*_HELD_FOR_A_FORM, col(Slot.held_by) == patient_id)
+    lock_slots(session, {slot_id, *session.scalars(before)})
     release(session, actor)
     slot, now = slot_under_lock(session, slot_id), db.clock.now()
     patient = patient_view(session, patient_id, slot, without=moving)
@@ -100,8 +105,15 @@ def open_expired(session: Session) -> int:
 
 
 def _open(session: Session, *which: ColumnElement[bool]) -> int:
+    """Open held slots: those in whose department somebody waits are offered, the others are everybody's."""
+    awaited = exists().where(
+        col(Doctor.id) == col(Slot.doctor_id),
+        col(Waiting.department_id) == col(Doctor.department_id),
+        col(Waiting.ended_at).is_(None),
+    )
+    columns = (Slot.id, Slot.doctor_id, Slot.starts_at, Slot.ends_at, Slot.held_by, Slot.busy)
     found = session.execute(
-        select(col(Slot.id), col(Slot.doctor_id), col(Slot.starts_at), col(Slot.ends_at))
+        select(*(col(column) for column in columns), awaited)
         .where(*_HELD_FOR_A_FORM, *which)
         .order_by(col(Slot.id))
         .limit(AT_ONCE)
@@ -115,7 +127,10 @@ def _open(session: Session, *which: ColumnElement[bool]) -> int:
         .values(state=SlotState.OPEN.value, held_by=None, held_until=None)
         .execution_options(synchronize_session=False)
     )
-    for slot_id, doctor_id, starts_at, ends_at in found:
-        freed = SlotRow(slot_id, doctor_id, starts_at, ends_at, SlotState.OPEN.value)
-        db.announce(session, SlotsChanged(doctor_id, gone=(), came=False, freed=(freed,)))
+    for slot_id, doctor_id, starts_at, ends_at, held_by, is_busy, is_awaited in found:
+        if is_awaited:
+            offers.pass_on(session, slot_under_lock(session, slot_id), but=held_by)
+        else:
+            row = SlotRow(slot_id, doctor_id, starts_at, ends_at, SlotState.OPEN.value)
+            db.announce(session, SlotsChanged(doctor_id, gone=(), came=False, freed=() if is_busy else (row,)))
     return len(found)

@@ -20,7 +20,7 @@ from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Actor
 from mhms_app.audit import service as audit
 from mhms_app.availability import hours
-from mhms_app.booking import changes, leave_rules, proposals, rules, settling
+from mhms_app.booking import changes, leave_rules, offers, proposals, rules, settling
 from mhms_app.booking.leave_rules import Fate
 from mhms_app.booking.models import Appointment, Leave, LeaveItem, Status
 from mhms_app.booking.proposals import Proposal
@@ -118,6 +118,7 @@ def take(
         raise Invalid("Please say why: those whose appointments are cancelled read this.", field="message")
     before = _booked(session, doctor.id, first, last)
     closed = hours.close_days(session, actor, doctor_id=doctor.id, first=first, last=last)
+    offers.recall(session, doctor_id=doctor.id)
     # Who booked while the days were closed is in the second look only; who cancelled meanwhile in the first, so that
     # the slot which came free is taken back too.
     found = {row.id or 0: row for row in (*before, *_booked(session, doctor.id, first, last))}

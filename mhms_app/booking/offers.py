@@ -7,10 +7,10 @@ the transaction that freed it. Who comes first is one query on the index of thos
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Row, Select, exists, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, exists, func, literal_column, not_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
@@ -18,11 +18,11 @@ from mhms_app import db, routes
 from mhms_app.accounts.models import Patient, User
 from mhms_app.accounts.service import hash_token
 from mhms_app.availability.models import Slot, SlotState
-from mhms_app.availability.rules import weekday_bits
+from mhms_app.availability.rules import part_of, weekday_bits
 from mhms_app.availability.slots import SlotRow, SlotsChanged
 from mhms_app.booking import rules, waiting_rules
 from mhms_app.booking.models import ACTIVE, Appointment, Outcome, Status, Waiting, WaitingOffer
-from mhms_app.booking.rules import PatientView, SlotView
+from mhms_app.booking.rules import PatientView, Policy, SlotView
 from mhms_app.notifications import service as notifications
 from mhms_app.settings import settings
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 # Spelled out, so that SQLite too answers from the partial indexes.
 IS_OPEN = col(WaitingOffer.outcome) == literal_column("'open'")
+_IS_ACTIVE = col(Appointment.status).in_(ACTIVE)
 
 
 def pass_on(session: Session, slot: SlotFacts, *, but: int | None = None) -> None:
@@ -59,18 +60,83 @@ def settle(session: Session, *, slot_id: int, patient_id: int | None) -> None:
         )
 
 
+def recall(session: Session, *, doctor_id: int) -> None:
+    """End the open offers of a doctor's slots that are no longer held: they were taken back.
+
+    Those to whom they were made keep their place.
+    """
+    gone = exists().where(
+        col(Slot.id) == col(WaitingOffer.slot_id), col(Slot.doctor_id) == doctor_id, not_(col(Slot.offered))
+    )
+    session.execute(
+        update(WaitingOffer)
+        .where(IS_OPEN, gone)
+        .values(outcome=Outcome.EXPIRED.value)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def would_do(now: datetime) -> ColumnElement[bool]:
+    """The appointments to come that are what an entry of the waiting list asks for: an earlier time replaces them.
+
+    The day from which on somebody waits is compared as it begins in UTC.
+    """
+    return and_(
+        col(Appointment.patient_id) == col(Waiting.patient_id),
+        _IS_ACTIVE,
+        col(Appointment.starts_at) > now,
+        col(Appointment.starts_at) >= col(Waiting.earliest),
+        or_(
+            and_(col(Waiting.doctor_id).is_(None), col(Appointment.department_id) == col(Waiting.department_id)),
+            col(Appointment.doctor_id) == col(Waiting.doctor_id),
+        ),
+    )
+
+
+def waiting_for(department_id: int, doctor_id: int, *, policy: Policy) -> ColumnElement[bool]:
+    """Those in the waiting list who could be offered some time with a doctor; joined with ``User``.
+
+    Somebody who has an appointment that an earlier time would replace gets no further one by it, so that how many
+    they have, or have missed, does not matter. One that they can no longer move is not replaced.
+    """
+    now = db.clock.now()
+    theirs = col(Appointment.patient_id) == col(Waiting.patient_id)
+    upcoming = select(func.count()).where(theirs, _IS_ACTIVE, col(Appointment.ends_at) > now).scalar_subquery()
+    missed = (
+        select(func.count())
+        .where(
+            theirs,
+            col(Appointment.status) == Status.NO_SHOW.value,
+            col(Appointment.department_id) == department_id,
+            col(Appointment.starts_at) > now - policy.missed_within,
+        )
+        .scalar_subquery()
+    )
+    fixed = col(Appointment.starts_at) <= now + policy.change_until
+    return and_(
+        col(Waiting.department_id) == department_id,
+        col(Waiting.ended_at).is_(None),
+        or_(col(Waiting.doctor_id).is_(None), col(Waiting.doctor_id) == doctor_id),
+        col(User.active),
+        ~exists().where(col(WaitingOffer.patient_id) == col(Waiting.patient_id), IS_OPEN),
+        ~exists().where(would_do(now), fixed),
+        or_(exists().where(would_do(now)), and_(upcoming < policy.most_active, missed < policy.most_missed)),
+    )
+
+
 def _offer(session: Session, slot: SlotFacts, but: int | None) -> bool:
     """Offer an open slot to the first who waits for it; says whether there is somebody."""
     now = db.clock.now()
     view = SlotView(SlotState.OPEN.value, slot.starts_at, slot.ends_at, slot.doctor_visible)
-    span = waiting_rules.kept_for(slot.starts_at - slot.policy.notice - now)
-    if span is None or rules.why_not_movable(view, PatientView(), now=now, policy=slot.policy):
+    closes_at = slot.starts_at - slot.policy.notice
+    until = waiting_rules.kept_until(now, closes_at, zone=settings().zone, policy=slot.policy)
+    if until is None or rules.why_not_movable(view, PatientView(), now=now, policy=slot.policy):
         return False
     first = _first(slot, but)
     while found := session.execute(first).first():
         try:
             with session.begin_nested():
-                _hold(session, slot, found, span)
+                _hold(session, slot, found, until)
         except IntegrityError as error:  # another slot was offered to them in this moment
             if db.violated(error) != "uq_waiting_offer_patient":
                 raise
@@ -84,42 +150,28 @@ def _first(slot: SlotFacts, but: int | None) -> Select[int | None, int, str, str
 
     One whose entry is locked is being offered another slot, or is just leaving.
     """
-    now, local = db.clock.now(), slot.starts_at.astimezone(settings().zone)
+    local = slot.starts_at.astimezone(settings().zone)
     theirs = col(Appointment.patient_id) == col(Waiting.patient_id)
-    active = col(Appointment.status).in_(ACTIVE)
     busy = exists().where(
-        theirs, active, col(Appointment.starts_at) < slot.ends_at, col(Appointment.ends_at) > slot.starts_at
+        theirs, _IS_ACTIVE, col(Appointment.starts_at) < slot.ends_at, col(Appointment.ends_at) > slot.starts_at
     )
-    upcoming = select(func.count()).where(theirs, active, col(Appointment.ends_at) > now).scalar_subquery()
-    missed = (
-        select(func.count())
-        .where(
-            theirs,
-            col(Appointment.status) == Status.NO_SHOW.value,
-            col(Appointment.department_id) == slot.department_id,
-            col(Appointment.starts_at) > now - slot.policy.missed_within,
-        )
-        .scalar_subquery()
+    passed = exists().where(
+        col(WaitingOffer.patient_id) == col(Waiting.patient_id), col(WaitingOffer.slot_id) == slot.id
     )
-    to_them = col(WaitingOffer.patient_id) == col(Waiting.patient_id)
+    is_no_earlier = exists().where(would_do(db.clock.now()), col(Appointment.starts_at) <= slot.starts_at)
     return (
         select(col(Waiting.id), col(Waiting.patient_id), col(User.email), col(User.full_name))
         .join(Patient, col(Patient.id) == col(Waiting.patient_id))
         .join(User, col(User.id) == col(Patient.user_id))
         .where(
-            col(Waiting.department_id) == slot.department_id,
-            col(Waiting.ended_at).is_(None),
-            or_(col(Waiting.doctor_id).is_(None), col(Waiting.doctor_id) == slot.doctor_id),
+            waiting_for(slot.department_id, slot.doctor_id, policy=slot.policy),
             col(Waiting.weekdays).op("&")(weekday_bits({local.weekday()})) != 0,
-            col(Waiting.part).in_(("any", waiting_rules.part_of(local))),
+            col(Waiting.part).in_(("any", part_of(local))),
             col(Waiting.earliest) <= local.date(),
             col(Waiting.patient_id).is_distinct_from(but),
-            col(User.active),
-            ~exists().where(to_them, IS_OPEN),
-            ~exists().where(to_them, col(WaitingOffer.slot_id) == slot.id),  # they let it pass
+            ~passed,
             ~busy,
-            upcoming < slot.policy.most_active,
-            missed < slot.policy.most_missed,
+            ~is_no_earlier,
         )
         .order_by(col(Waiting.created_at), col(Waiting.id))
         .limit(1)
@@ -127,17 +179,16 @@ def _first(slot: SlotFacts, but: int | None) -> Select[int | None, int, str, str
     )
 
 
-def _hold(session: Session, slot: SlotFacts, found: Row[int | None, int, str, str], span: timedelta) -> None:
+def _hold(session: Session, slot: SlotFacts, found: Row[int | None, int, str, str], until: datetime) -> None:
     """Hold the slot for the one who was found, and write to them."""
     waiting_id, patient_id, email, name = found
-    now, token = db.clock.now(), secrets.token_urlsafe(32)
-    until = now + span
+    token = secrets.token_urlsafe(32)
     offer = WaitingOffer(
         waiting_id=waiting_id or 0,
         patient_id=patient_id,
         slot_id=slot.id,
         token_hash=hash_token(token),
-        offered_at=now,
+        offered_at=db.clock.now(),
         until=until,
     )
     session.add(offer)

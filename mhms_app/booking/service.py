@@ -6,6 +6,7 @@ It is tried first as one guarded statement (``statement.book_at_once``); where t
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -118,6 +119,11 @@ def lock_patient(session: Session, patient_id: int) -> None:
     does: with the stronger kind the two could wait for each other.
     """
     _lock(session, select(col(Patient.id)).where(col(Patient.id) == patient_id).with_for_update(key_share=True))
+
+
+def lock_slots(session: Session, slot_ids: Collection[int | None]) -> None:
+    """Lock several slots in the order of their keys, as everybody does."""
+    _lock(session, select(col(Slot.id)).where(col(Slot.id).in_(slot_ids)).order_by(col(Slot.id)).with_for_update())
 
 
 def _lock(session: Session, statement: Select[Any]) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
-from mhms_app.booking import reminders, settling, summaries
+from mhms_app import db
+from mhms_app.availability.slots import SlotsChanged
+from mhms_app.booking import matching, reminders, settling, summaries
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +31,30 @@ async def finish_leaves() -> None:
     await _every_minute(settling.finish_all, "leaves cannot be finished (%s)")
 
 
-async def _every_minute(work: Callable[[], int], trouble: str) -> None:
+async def tend_waiting_list() -> None:
+    """Offer what is published as soon as it is, and take closed accounts off the list, until cancelled."""
+    loop, wake = asyncio.get_running_loop(), asyncio.Event()
+
+    def hear(fact: object) -> None:
+        if isinstance(fact, SlotsChanged) and fact.came:
+            with suppress(RuntimeError):  # the loop has just closed
+                loop.call_soon_threadsafe(wake.set)
+
+    stop = db.listen(hear)
+    try:
+        await _every_minute(matching.tend, "the waiting list cannot be tended (%s)", wake=wake)
+    finally:
+        stop()
+
+
+async def _every_minute(work: Callable[[], int], trouble: str, *, wake: asyncio.Event | None = None) -> None:
+    """Do something every minute, and whenever it is woken."""
+    wake = wake or asyncio.Event()
     while True:
+        wake.clear()
         try:
             await asyncio.to_thread(work)
         except Exception as error:  # an outage, most likely; it must not stop for good
             log.warning(trouble, type(error).__name__)
-        await asyncio.sleep(_EVERY)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(wake.wait(), _EVERY)

@@ -6,19 +6,19 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import not_, select, update
 from sqlmodel import Session, col
 
 from mhms_app import db
-from mhms_app.accounts.models import User
+from mhms_app.accounts.models import Patient, User
 from mhms_app.accounts.service import hash_token
 from mhms_app.actor import Actor
 from mhms_app.audit import service as audit
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.rules import weekday_bits, weekdays_in
-from mhms_app.booking import offers, waiting_rules
-from mhms_app.booking.models import Outcome, Waiting, WaitingOffer
-from mhms_app.booking.service import Booked, book, find_by_key, lock_patient, require_patient, slot_under_lock
+from mhms_app.booking import changes, offers, waiting_rules
+from mhms_app.booking.models import ACTIVE, Appointment, Outcome, Waiting, WaitingOffer
+from mhms_app.booking.service import book, lock_patient, require_patient, slot_under_lock
 from mhms_app.booking.waiting_rules import OfferOver, TooManyWaits
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
@@ -52,6 +52,7 @@ class Offer:
     Attributes:
         is_open: it can still be taken.
         is_mine: the acting patient is the one to whom it was made.
+        instead_of: when the appointment begins that moves to this time; None for a new one, and to everybody else.
     """
 
     doctor_id: int
@@ -63,21 +64,32 @@ class Offer:
     until: datetime
     is_open: bool
     is_mine: bool
+    instead_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What taking an offer came to: a new appointment, or one that was ``moved``."""
+
+    reference: str
+    moved: bool
 
 
 def join(
     session: Session,
     actor: Actor | None,
     *,
-    doctor_id: int,
-    anybody: bool,
+    doctor_id: int | None = None,
+    department_id: int | None = None,
+    anybody: bool = False,
     weekdays: Collection[int],
     part: str,
     earliest: date,
 ) -> None:
-    """Wait for a time with a doctor; asking for the same twice is asking once.
+    """Wait for a time with a doctor or in a department; asking for the same twice is asking once.
 
     Args:
+        department_id: where anybody will do, when no doctor is named.
         anybody: others of the doctor's department will do too.
         weekdays: Monday is 0.
         earliest: the first day, in the clinic's time zone.
@@ -85,18 +97,21 @@ def join(
     Raises:
         InvalidForm: as ``waiting_rules.problems`` decides.
         TooManyWaits: the patient waits for enough already.
-        NotFound: there is no such doctor.
+        NotFound: there is no such doctor, or no such open department.
     """
     patient, patient_id = require_patient(actor)
     today = db.clock.today()
     if wrong := waiting_rules.problems(weekdays, part, earliest, today=today):
         raise InvalidForm(wrong)
-    doctor = directory.get_doctor(session, actor, doctor_id=doctor_id)
+    if doctor_id is not None:
+        department_id = directory.get_doctor(session, actor, doctor_id=doctor_id).department_id
+    elif department_id not in {row.id for row in directory.list_departments(session, actor)}:
+        raise NotFound
     lock_patient(session, patient_id)
     wanted = Waiting(
         patient_id=patient_id,
-        department_id=doctor.department_id,
-        doctor_id=None if anybody else doctor.id,
+        department_id=department_id,
+        doctor_id=None if anybody else doctor_id,
         weekdays=weekday_bits(weekdays),
         part=part,
         earliest=earliest,
@@ -119,21 +134,13 @@ def leave(session: Session, actor: Actor | None, *, entry_id: int) -> None:
         NotFound: there is no such entry that is theirs.
     """
     patient, patient_id = require_patient(actor)
-    lock_patient(session, patient_id)
-    wanted = select(Waiting).where(col(Waiting.id) == entry_id, col(Waiting.patient_id) == patient_id)
-    entry = session.scalars(wanted.with_for_update(key_share=True).execution_options(populate_existing=True)).first()
+    theirs = select(Waiting).where(col(Waiting.id) == entry_id, col(Waiting.patient_id) == patient_id)
+    entry = session.scalars(theirs).first()
     if entry is None:
         raise NotFound
     if entry.ended_at is not None:
         return
-    entry.ended_at, entry.ended_why = db.clock.now(), "left"
-    session.add(entry)
-    session.flush()
-    open_one = select(WaitingOffer).where(
-        col(WaitingOffer.patient_id) == patient_id, col(WaitingOffer.waiting_id) == entry_id, offers.IS_OPEN
-    )
-    if offer := session.scalars(open_one).first():
-        _end(session, offer, Outcome.DECLINED)
+    end(session, entry_id=entry_id)
     _record(session, patient, "waiting.leave", entry_id)
 
 
@@ -179,6 +186,8 @@ def offered(session: Session, actor: Actor | None, *, token: str) -> Offer:
     if found is None:
         raise NotFound
     offer, starts_at, ends_at, doctor_id, doctor, department, location = found
+    is_open, is_mine = _is_open(session, offer), actor is not None and actor.patient_id == offer.patient_id
+    later = _to_be_moved(session, offer, starts_at) if is_open and is_mine else None
     return Offer(
         doctor_id,
         doctor,
@@ -187,28 +196,35 @@ def offered(session: Session, actor: Actor | None, *, token: str) -> Offer:
         starts_at,
         ends_at,
         offer.until,
-        is_open=_is_open(offer),
-        is_mine=actor is not None and actor.patient_id == offer.patient_id,
+        is_open=is_open,
+        is_mine=is_mine,
+        instead_of=later.starts_at if later else None,
     )
 
 
-def take(session: Session, actor: Actor | None, *, token: str) -> Booked:
-    """Book the offered slot for the patient to whom it was offered; taking twice books once.
+def take(session: Session, actor: Actor | None, *, token: str) -> Taken:
+    """Take the offered slot for the patient to whom it was offered; taking twice takes once.
+
+    An appointment to come that is what they wait for, but later, is moved; without one the slot is booked.
 
     Raises:
-        OfferOver: it was declined, or its time is over.
+        OfferOver: it was declined, its time is over, or the slot was taken back.
         NotBookable: as ``rules.why_not_bookable`` decides.
+        NotChangeable: it is too late to move the appointment that they have.
         NotFound: there is no such offer that was made to them.
     """
     _, patient_id = require_patient(actor)
     lock_patient(session, patient_id)
     offer = _theirs(session, patient_id, token)
-    key = f"offer-{offer.id}"
-    if earlier := find_by_key(session, patient_id, key):
-        return earlier
-    if not _is_open(offer):
+    if offer.outcome == Outcome.TAKEN and (done := _taken(session, offer)):
+        return done
+    if not _is_open(session, offer):
         raise OfferOver
-    return book(session, actor, slot_id=offer.slot_id, reason="", key=key)
+    if later := _to_be_moved(session, offer, session.get_one(Slot, offer.slot_id).starts_at):
+        moved = changes.move(session, actor, reference=later.reference, slot_id=offer.slot_id)
+        return Taken(moved.reference, moved=True)
+    booked = book(session, actor, slot_id=offer.slot_id, reason="", key=_key(offer))
+    return Taken(booked.reference, moved=False)
 
 
 def decline(session: Session, actor: Actor | None, *, token: str) -> None:
@@ -231,6 +247,28 @@ def over(session: Session) -> tuple[int, ...]:
     return tuple(session.scalars(wanted.order_by(col(WaitingOffer.until)).limit(_AT_ONCE)))
 
 
+def closed_accounts(session: Session) -> tuple[int, ...]:
+    """The entries of patients whose accounts were closed."""
+    wanted = select(col(Waiting.id)).join(Patient, col(Patient.id) == col(Waiting.patient_id))
+    closed = wanted.join(User, col(User.id) == col(Patient.user_id)).where(_IS_OPEN, not_(col(User.active)))
+    return tuple(session.scalars(closed.order_by(col(Waiting.id)).limit(_AT_ONCE)))
+
+
+def end(session: Session, *, entry_id: int) -> None:
+    """End an entry of the list; what was offered for it goes to the next. Ending twice is ending once."""
+    entry = session.get_one(Waiting, entry_id)
+    lock_patient(session, entry.patient_id)
+    session.refresh(entry, with_for_update={"key_share": True})
+    if entry.ended_at is not None:
+        return
+    entry.ended_at, entry.ended_why = db.clock.now(), "left"
+    session.add(entry)
+    session.flush()
+    open_one = select(WaitingOffer).where(col(WaitingOffer.waiting_id) == entry_id, offers.IS_OPEN)
+    if offer := session.scalars(open_one).first():
+        _end(session, offer, Outcome.DECLINED)
+
+
 def expire(session: Session, *, offer_id: int) -> None:
     """End an offer whose time is over; the slot goes to the next, or to everybody."""
     offer = session.get_one(WaitingOffer, offer_id)
@@ -245,8 +283,39 @@ def _asks(entry: Waiting) -> tuple[object, ...]:
     return entry.department_id, entry.doctor_id, entry.weekdays, entry.part, entry.earliest
 
 
-def _is_open(offer: WaitingOffer) -> bool:
-    return offer.outcome == Outcome.OPEN and offer.until > db.clock.now()
+def _is_open(session: Session, offer: WaitingOffer) -> bool:
+    """Whether it can be taken: its time is not over, and the slot was not taken back."""
+    if offer.outcome != Outcome.OPEN or offer.until <= db.clock.now():
+        return False
+    kept = select(col(Slot.id)).where(
+        col(Slot.id) == offer.slot_id, col(Slot.offered), col(Slot.held_by) == offer.patient_id
+    )
+    return session.scalars(kept).first() is not None
+
+
+def _to_be_moved(session: Session, offer: WaitingOffer, starts_at: datetime) -> Appointment | None:
+    """The appointment that this earlier time replaces, if they have one."""
+    later = (
+        select(Appointment)
+        .join(Waiting, col(Waiting.id) == offer.waiting_id)
+        .where(offers.would_do(db.clock.now()), col(Appointment.starts_at) > starts_at)
+    )
+    return session.scalars(later.order_by(col(Appointment.starts_at)).limit(1)).first()
+
+
+def _taken(session: Session, offer: WaitingOffer) -> Taken | None:
+    """The appointment that they have at the offered time."""
+    there = select(Appointment).where(
+        col(Appointment.slot_id) == offer.slot_id,
+        col(Appointment.patient_id) == offer.patient_id,
+        col(Appointment.status).in_(ACTIVE),
+    )
+    found = session.scalars(there).first()
+    return Taken(found.reference, moved=found.idempotency_key != _key(offer)) if found else None
+
+
+def _key(offer: WaitingOffer) -> str:
+    return f"offer-{offer.id}"
 
 
 def _theirs(session: Session, patient_id: int, token: str) -> WaitingOffer:

@@ -22,14 +22,15 @@ from mhms_app.errors import ClinicError, Conflict, NotFound
 from mhms_app.notifications.models import UNFINISHED, Delivery, OutboxMessage
 from mhms_app.settings import settings
 
-FORGOTTEN = frozenset({"ACCOUNT_PASSWORD"})
-"""Kinds whose payload is blanked as soon as the message is sent or dead."""
+FORGOTTEN = {
+    "ACCOUNT_PASSWORD": "The password in this message is not kept. Give the person a new temporary password instead.",
+    "WAITLIST_OFFER": "The link in this message is not kept. Once its time is over, the offer goes to the next.",
+}
+"""Kinds whose payload is blanked as soon as the message is sent or dead, and what to do instead of sending it again."""
 
 
 class PayloadForgotten(ClinicError):
-    """The message held a password, which the outbox has forgotten."""
-
-    sentence = "The password in this message is not kept. Give the person a new temporary password instead."
+    """The message held a secret, which the outbox has forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +319,7 @@ def resend(session: Session, actor: Actor | None, *, message_id: int) -> OutboxR
     Raises:
         NotFound: there is no such message.
         Conflict: it is on its way already.
-        PayloadForgotten: it held a password.
+        PayloadForgotten: it held a secret.
     """
     admin = require_role(actor, Role.ADMIN)
     locked = select(OutboxMessage).where(OutboxMessage.id == message_id).with_for_update()
@@ -328,7 +329,7 @@ def resend(session: Session, actor: Actor | None, *, message_id: int) -> OutboxR
     if message.state not in (Delivery.SENT, Delivery.DEAD):
         raise Conflict("This message is on its way already.")
     if message.kind in FORGOTTEN:
-        raise PayloadForgotten
+        raise PayloadForgotten(FORGOTTEN[message.kind])
     if message.state == Delivery.SENT:
         base, _, number = message.idempotency_key.partition("#")
         message.idempotency_key = f"{base}#{int(number or 1) + 1}"
