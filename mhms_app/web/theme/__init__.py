@@ -62,7 +62,7 @@ from mhms_app.web.theme.forms import (
 from mhms_app.web.theme.layout import bottom_bar, cards, line, narrow, panel, split, stack
 from mhms_app.web.theme.lists import cell, list_row, pager, rows, table, table_row
 from mhms_app.web.theme.messages import confirm, countdown, empty_state, loading, notice, skeleton, skeleton_rows
-from mhms_app.web.theme.numbers import bar, bars, curve, curve_points, stat, stats
+from mhms_app.web.theme.numbers import bar, bars, curve, curve_points, progress, stat, stats
 from mhms_app.web.theme.weeks import (
     day_column,
     day_strip,
@@ -127,6 +127,7 @@ __all__ = [
     "password_field",
     "period",
     "person",
+    "progress",
     "rows",
     "section",
     "segment",

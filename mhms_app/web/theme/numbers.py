@@ -50,6 +50,15 @@ def bar(name: Content, share: Content, value: Content, *, current: Flag = False)
     )
 
 
+def progress(label: str, done: Content, total: Content) -> rx.Component:
+    """How much of something is done: a bar with its numbers."""
+    return rx.el.div(
+        rx.el.progress(value=done, max=total, aria_label=label),
+        rx.el.span(done, " of ", total, class_name="small numbers"),
+        class_name="progress",
+    )
+
+
 def curve(summary: Content, points: Content, area: Content) -> rx.Component:
     """A line chart; ``points`` and ``area`` come from ``curve_points``, ``summary`` says it in words."""
     lines = (rx.el.svg.line(x1="0", x2="100", y1=y, y2=y, class_name="grid") for y in ("0", "20", "40"))
