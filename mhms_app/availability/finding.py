@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, not_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -14,7 +14,7 @@ from mhms_app.accounts.models import User
 from mhms_app.actor import Actor
 from mhms_app.availability import rules
 from mhms_app.availability.models import Slot, SlotState
-from mhms_app.availability.slots import OPEN, STATES, SlotRow, read_slots, select_slots
+from mhms_app.availability.slots import IS_FREE, OPEN, STATES, SlotRow, read_slots, select_slots
 from mhms_app.db import Page
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Doctor
@@ -176,7 +176,7 @@ def _free_of(doctor_id: int, first: datetime) -> Rows:
     return select_slots(
         visible.exists(),
         col(Slot.doctor_id) == doctor_id,
-        col(Slot.state) == OPEN,
+        IS_FREE,
         col(Slot.starts_at) > _later(first),
     )
 
@@ -192,7 +192,12 @@ def _with_next_free(doctors: Rows, first: datetime, last: datetime | None, *, op
     near = aliased(Slot)
     nearest = (
         select(col(near.id))
-        .where(col(near.doctor_id) == col(Doctor.id), col(near.state) == OPEN, col(near.starts_at) > _later(first))
+        .where(
+            col(near.doctor_id) == col(Doctor.id),
+            col(near.state) == OPEN,
+            not_(col(near.busy)),
+            col(near.starts_at) > _later(first),
+        )
         .order_by(col(near.starts_at))
         .limit(1)
     )
@@ -209,7 +214,7 @@ def _cards(session: Session, found: Rows, first: datetime) -> tuple[DoctorCard, 
         select(col(Slot.doctor_id), func.count())
         .where(
             col(Slot.doctor_id).in_([doctor.id for doctor, _, _ in rows]),
-            col(Slot.state) == OPEN,
+            IS_FREE,
             col(Slot.starts_at) > _later(first),
             col(Slot.starts_at) < max(first, db.clock.now()) + WEEK,
         )

@@ -13,7 +13,7 @@ from mhms_app.accounts.models import User
 from mhms_app.actor import Actor, Role, require_role
 from mhms_app.availability import rules
 from mhms_app.availability.models import Slot, SlotState
-from mhms_app.availability.slots import OPEN, STATES, SlotRow, read_slots, select_slots
+from mhms_app.availability.slots import IS_FREE, SHOWN_STATE, STATES, SlotRow, read_slots, select_slots
 from mhms_app.db import Page
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
@@ -56,10 +56,9 @@ def past_unbooked(
 ) -> Page[SlotRow]:
     """The slots whose time came without a patient, the latest first, for the doctor or an administrator."""
     doctor = directory.managed_doctor(session, actor, doctor_id=doctor_id)
-    wanted = select_slots(
-        col(Slot.doctor_id) == doctor.id, col(Slot.state) == OPEN, col(Slot.starts_at) <= db.clock.now()
-    ).order_by(None)
-    rows = read_slots(session, wanted.order_by(col(Slot.starts_at).desc()).offset((page - 1) * size).limit(size))
+    wanted = select_slots(col(Slot.doctor_id) == doctor.id, IS_FREE, col(Slot.starts_at) <= db.clock.now())
+    latest_first = wanted.order_by(None).order_by(col(Slot.starts_at).desc())
+    rows = read_slots(session, latest_first.offset((page - 1) * size).limit(size))
     return Page(rows, db.count(session, wanted))
 
 
@@ -95,9 +94,9 @@ def list_slots(
         conditions.append(col(Slot.starts_at) >= first)
     if last is not None:
         conditions.append(col(Slot.starts_at) < last)
-    columns = (Slot.id, Slot.doctor_id, User.full_name, Department.name, Slot.starts_at, Slot.ends_at, Slot.state)
+    columns = (Slot.id, Slot.doctor_id, User.full_name, Department.name, Slot.starts_at, Slot.ends_at)
     rows = session.execute(
-        select(*(col(column) for column in columns))
+        select(*(col(column) for column in columns), SHOWN_STATE)
         .select_from(Slot)
         .join(Doctor, col(Doctor.id) == col(Slot.doctor_id))
         .join(User, col(User.id) == col(Doctor.user_id))

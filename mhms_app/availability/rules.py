@@ -7,7 +7,7 @@ makes the two disagree, a slot is left out rather than bent: see ``cut``.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import chain
@@ -161,6 +161,17 @@ def slots_of(plan: Plan, *, zone: ZoneInfo) -> tuple[Times, ...]:
         for day in repeat(plan.first_day, plan.last_day, plan.weekdays)
         for slot in cut(day, plan.start, plan.end, length=plan.length, pause=plan.pause, breaks=plan.breaks, zone=zone)
     )
+
+
+def merged(times: Iterable[Times]) -> tuple[Times, ...]:
+    """The same time, in order and without overlaps."""
+    parts: list[Times] = []
+    for starts_at, ends_at in sorted(times):
+        if parts and starts_at <= parts[-1][1]:
+            parts[-1] = (parts[-1][0], max(ends_at, parts[-1][1]))
+        else:
+            parts.append((starts_at, ends_at))
+    return tuple(parts)
 
 
 def split_overlaps(new: tuple[Times, ...], existing: tuple[Times, ...]) -> tuple[tuple[Times, ...], tuple[Times, ...]]:

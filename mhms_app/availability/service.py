@@ -12,7 +12,7 @@ from sqlmodel import Session, col
 from mhms_app import db
 from mhms_app.actor import Actor, Role
 from mhms_app.audit import service as audit
-from mhms_app.availability import rules
+from mhms_app.availability import busy, rules
 from mhms_app.availability.models import FreshSlots, Slot, SlotState
 from mhms_app.availability.rules import Plan, Times
 from mhms_app.availability.slots import OPEN, SlotRow, SlotsChanged, lock_doctor, read_slots, select_slots
@@ -164,9 +164,16 @@ def add_slots(
     Raises:
         Conflict: others came to these times in spite of the lock.
     """
+    closed = busy.closed(session, doctor_id, fresh)
     rows = [
-        {"doctor_id": doctor_id, "starts_at": starts_at, "ends_at": ends_at, "from_hours": from_hours}
-        for starts_at, ends_at in fresh
+        {
+            "doctor_id": doctor_id,
+            "starts_at": times[0],
+            "ends_at": times[1],
+            "from_hours": from_hours,
+            "busy": times in closed,
+        }
+        for times in fresh
     ]
     try:
         with session.begin_nested():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, literal_column, select
+from sqlalchemy import ColumnElement, and_, case, literal_column, not_, select
 from sqlmodel import Session, col
 
 from mhms_app.availability.models import Slot, SlotState
@@ -17,10 +17,17 @@ from mhms_app.directory.service import Rows
 STATES: dict[str, ColumnElement[str]] = {state.value: literal_column(f"'{state.value}'") for state in SlotState}
 OPEN = STATES[SlotState.OPEN]
 
+BUSY = "busy"
+"""How an open slot is shown that nobody can take because its doctor is busy elsewhere."""
+SHOWN_STATE: ColumnElement[str] = case(
+    (and_(col(Slot.state) == OPEN, col(Slot.busy)), literal_column("'busy'")), else_=col(Slot.state)
+)
+IS_FREE = and_(col(Slot.state) == OPEN, not_(col(Slot.busy)))
+
 
 @dataclass(frozen=True, slots=True)
 class SlotRow:
-    """One slot; times are aware UTC, the state is a ``SlotState``."""
+    """One slot; times are aware UTC, the state is a ``SlotState`` or ``BUSY``."""
 
     id: int
     doctor_id: int
@@ -47,10 +54,9 @@ class SlotsChanged:
 
 def select_slots(*conditions: ColumnElement[bool]) -> Rows:
     """The columns of a ``SlotRow``, in order of time."""
-    columns = (Slot.id, Slot.doctor_id, Slot.starts_at, Slot.ends_at, Slot.state)
-    return (
-        select(*(col(column) for column in columns)).select_from(Slot).where(*conditions).order_by(col(Slot.starts_at))
-    )
+    columns = (Slot.id, Slot.doctor_id, Slot.starts_at, Slot.ends_at)
+    wanted = select(*(col(column) for column in columns), SHOWN_STATE).select_from(Slot)
+    return wanted.where(*conditions).order_by(col(Slot.starts_at))
 
 
 def read_slots(session: Session, wanted: Rows) -> tuple[SlotRow, ...]:

@@ -16,6 +16,7 @@ from mhms_app.availability import service as availability
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.rules import Plan
 from mhms_app.availability.service import Preview
+from mhms_app.availability.slots import IS_FREE, SHOWN_STATE
 from mhms_app.booking.lists import VisitRow, upcoming_visits
 from mhms_app.booking.models import Appointment, Status
 from mhms_app.db import Page
@@ -122,7 +123,7 @@ def _entries(session: Session, doctor_id: int, of: date) -> tuple[Entry, ...]:
             col(Slot.id),
             col(Slot.starts_at),
             col(Slot.ends_at),
-            col(Slot.state),
+            SHOWN_STATE,
             col(User.full_name),
             col(Appointment.reason),
             col(Appointment.status),
@@ -156,7 +157,7 @@ def _unused(session: Session, doctor_id: int, *, since: datetime, until: datetim
             select(col(Slot.starts_at))
             .where(
                 col(Slot.doctor_id) == doctor_id,
-                col(Slot.state) == SlotState.OPEN.value,
+                IS_FREE,
                 col(Slot.starts_at) > since,
                 col(Slot.starts_at) <= until,
             )

@@ -42,7 +42,8 @@ def pass_on(session: Session, slot: SlotFacts, *, but: int | None = None) -> Non
     """
     if not _offer(session, slot, but):
         row = SlotRow(slot.id, slot.doctor_id, slot.starts_at, slot.ends_at, SlotState.OPEN.value)
-        db.announce(session, SlotsChanged(slot.doctor_id, gone=(), came=False, freed=(row,)))
+        freed = () if slot.busy else (row,)
+        db.announce(session, SlotsChanged(slot.doctor_id, gone=(), came=False, freed=freed))
 
 
 def settle(session: Session, *, slot_id: int, patient_id: int | None) -> None:
@@ -127,7 +128,7 @@ def waiting_for(department_id: int, doctor_id: int, *, policy: Policy) -> Column
 def _offer(session: Session, slot: SlotFacts, but: int | None) -> bool:
     """Offer an open slot to the first who waits for it; says whether there is somebody."""
     now = db.clock.now()
-    view = SlotView(SlotState.OPEN.value, slot.starts_at, slot.ends_at, slot.doctor_visible)
+    view = SlotView(SlotState.OPEN.value, slot.starts_at, slot.ends_at, slot.doctor_visible, busy=slot.busy)
     closes_at = slot.starts_at - slot.policy.notice
     until = waiting_rules.kept_until(now, closes_at, zone=settings().zone, policy=slot.policy)
     if until is None or rules.why_not_movable(view, PatientView(), now=now, policy=slot.policy):

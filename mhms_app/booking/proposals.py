@@ -13,8 +13,9 @@ from sqlmodel import Session, col
 from mhms_app import db
 from mhms_app.accounts.models import User
 from mhms_app.actor import Actor, Role, require_role
-from mhms_app.availability.models import Slot, SlotState
+from mhms_app.availability.models import Slot
 from mhms_app.availability.rules import DAY, span
+from mhms_app.availability.slots import IS_FREE
 from mhms_app.booking import leave_rules, rules
 from mhms_app.booking.leave_rules import Candidate, Displaced
 from mhms_app.booking.models import ACTIVE, Appointment
@@ -140,7 +141,7 @@ def _free(department_id: int) -> Select[Any]:
         .where(
             directory.VISIBLE,
             col(Doctor.department_id) == department_id,
-            col(Slot.state) == SlotState.OPEN.value,
+            IS_FREE,
             col(Slot.starts_at) > db.clock.now(),
         )
         .order_by(col(Slot.starts_at), col(Slot.id))

@@ -134,6 +134,7 @@ class SlotView:
 
     Attributes:
         held_by: the patient for whom a held slot is kept, until ``held_until``.
+        busy: the doctor is busy elsewhere; whoever holds the slot may still have it.
     """
 
     state: str
@@ -142,6 +143,7 @@ class SlotView:
     doctor_visible: bool
     held_by: int | None = None
     held_until: datetime | None = None
+    busy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ def why_not_movable(slot: SlotView, patient: PatientView, *, now: datetime, poli
 
 
 def _slot_refuses(slot: SlotView, patient: PatientView, now: datetime, policy: Policy) -> Iterator[NotBookable]:
-    if slot.state == "withdrawn":
+    if slot.state == "withdrawn" or (slot.busy and not (slot.state == "held" and slot.held_by == patient.id)):
         yield SlotWithdrawn()
     if slot.starts_at <= now:
         yield SlotPast()

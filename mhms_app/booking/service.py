@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, not_, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
@@ -104,12 +104,15 @@ class SlotFacts:
     held_by: int | None
     held_until: datetime | None
     offered: bool
+    busy: bool
     policy: Policy
 
     @property
     def view(self) -> SlotView:
         """What the rules look at."""
-        return SlotView(self.state, self.starts_at, self.ends_at, self.doctor_visible, self.held_by, self.held_until)
+        return SlotView(
+            self.state, self.starts_at, self.ends_at, self.doctor_visible, self.held_by, self.held_until, self.busy
+        )
 
 
 def lock_patient(session: Session, patient_id: int) -> None:
@@ -153,6 +156,7 @@ def slot_under_lock(session: Session, slot_id: int) -> SlotFacts:
             col(Slot.held_by),
             col(Slot.held_until),
             col(Slot.offered),
+            col(Slot.busy),
             Department,
         )
         .join(Doctor, col(Doctor.id) == col(Slot.doctor_id))
@@ -209,12 +213,10 @@ def take_slot(session: Session, slot: SlotFacts, patient_id: int) -> bool:
 
 
 def free_for(patient_id: int) -> ColumnElement[bool]:
-    """The slots that nobody else has: open, held for this patient, or held until a moment ago."""
-    held = and_(
-        col(Slot.state) == SlotState.HELD.value,
-        or_(col(Slot.held_by) == patient_id, col(Slot.held_until) <= db.clock.now()),
-    )
-    return or_(col(Slot.state) == SlotState.OPEN.value, held)
+    """The slots that are held for this patient, or that anybody can have: open, or held until a moment ago."""
+    held = col(Slot.state) == SlotState.HELD.value
+    anybody = or_(col(Slot.state) == SlotState.OPEN.value, and_(held, col(Slot.held_until) <= db.clock.now()))
+    return or_(and_(held, col(Slot.held_by) == patient_id), and_(anybody, not_(col(Slot.busy))))
 
 
 def _take(session: Session, patient: Actor, patient_id: int, slot: SlotFacts, *, reason: str, key: str) -> Booked:

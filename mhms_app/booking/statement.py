@@ -65,8 +65,8 @@ WITH person AS (
 ), taken AS (
     UPDATE slot SET state = 'booked', held_by = NULL, held_until = NULL FROM allowed
     WHERE slot.id = allowed.slot_id
-      AND (slot.state = 'open'
-           OR slot.state = 'held' AND (slot.held_by = allowed.patient_id OR slot.held_until <= %(now)s))
+      AND (slot.state = 'held' AND slot.held_by = allowed.patient_id
+           OR NOT slot.busy AND (slot.state = 'open' OR slot.state = 'held' AND slot.held_until <= %(now)s))
     RETURNING allowed.*
 ), booked AS (
     INSERT INTO appointment (reference, slot_id, patient_id, doctor_id, department_id, starts_at, ends_at, status,
