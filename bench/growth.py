@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 from sqlmodel import Session, SQLModel
 
 from bench.people import MORNING
@@ -84,12 +84,12 @@ def _growth(
     for kind in ENGINES:
         with fresh_database(kind) as url:
             db.use_engine(db.make_engine(url))
-            _allow_overlaps(kind)
+            allow_overlaps(kind)
             admin = _staff()
             seen: dict[str, list[float]] = {name: [] for name in questions}
             for before, size in zip((0, *sizes), sizes, strict=False):
                 add(before, size)
-                _gather_statistics(kind)
+                gather_statistics(kind)
                 for name, question in questions.items():
                     seen[name].append(_seconds(question, admin))
             db.use_engine(None)
@@ -119,15 +119,19 @@ def _staff() -> Actor:
         return builders.actor(session, builders.user(session, role=Role.ADMIN))
 
 
-def _gather_statistics(kind: str) -> None:
+def gather_statistics(kind: str) -> None:
     """Let the engine know its tables, as autovacuum and a nightly ``ANALYZE`` do."""
-    with db.at_once() as connection:
-        connection.exec_driver_sql("VACUUM ANALYZE" if kind == "postgresql" else "ANALYZE")
+    if kind == "postgresql":
+        with db.at_once() as connection:  # VACUUM is refused inside a transaction
+            connection.exec_driver_sql("VACUUM ANALYZE")
+    else:
+        with db.transaction() as session:
+            session.execute(text("ANALYZE"))
 
 
 def _add_slots(before: int, size: int) -> None:
     """Slots of all doctors. One day is asked for; the others lie after it, or have been long ago."""
-    _insert(Slot, map(_slot, range(before, size)))
+    insert_all(Slot, map(_slot, range(before, size)))
 
 
 def _slot(number: int) -> dict[str, Any]:
@@ -142,14 +146,14 @@ def _slot(number: int) -> dict[str, Any]:
 def _add_rows(before: int, size: int) -> None:
     """So many patients, each with an appointment and the message about it."""
     numbers = range(FIRST_KEY + before, FIRST_KEY + size)
-    _insert(User, map(_user, numbers))
-    _insert(Patient, ({"id": number, "user_id": number} for number in numbers))
-    _insert(Slot, (_slot(number) | {"id": number} for number in numbers))
-    _insert(Appointment, map(_appointment, numbers))
-    _insert(OutboxMessage, map(_message, numbers))
+    insert_all(User, map(user, numbers))
+    insert_all(Patient, ({"id": number, "user_id": number} for number in numbers))
+    insert_all(Slot, (_slot(number) | {"id": number} for number in numbers))
+    insert_all(Appointment, map(_appointment, numbers))
+    insert_all(OutboxMessage, map(_message, numbers))
 
 
-def _user(number: int) -> dict[str, Any]:
+def user(number: int) -> dict[str, Any]:
     name, email = f"Person {number}", f"person{number}@example.org"
     return {
         "id": number,
@@ -183,7 +187,7 @@ def _message(number: int) -> dict[str, Any]:
     return notifications.columns(message)
 
 
-def _insert(table: type[SQLModel], rows: Iterable[dict[str, Any]]) -> None:
+def insert_all(table: type[SQLModel], rows: Iterable[dict[str, Any]]) -> None:
     """Insert many rows, a batch in each transaction."""
     waiting = iter(rows)
     while batch := list(islice(waiting, BATCH)):
@@ -191,10 +195,10 @@ def _insert(table: type[SQLModel], rows: Iterable[dict[str, Any]]) -> None:
             session.execute(insert(table), batch)
 
 
-def _allow_overlaps(kind: str) -> None:
+def allow_overlaps(kind: str) -> None:
     """No question here reads what keeps slots apart, and without it a million are there in a minute."""
-    with db.at_once() as connection:
+    with db.transaction() as session:
         if kind == "postgresql":
-            connection.exec_driver_sql("ALTER TABLE slot DROP CONSTRAINT slot_no_overlap")
+            session.execute(text("ALTER TABLE slot DROP CONSTRAINT slot_no_overlap"))
         else:
-            connection.exec_driver_sql("DROP TRIGGER slot_no_overlap_insert")
+            session.execute(text("DROP TRIGGER slot_no_overlap_insert"))
