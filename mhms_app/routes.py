@@ -18,6 +18,7 @@ OFFER = "/offer/[token]"
 DOCTOR = "/doctor"
 AVAILABILITY = "/doctor/availability"
 HOURS = "/doctor/hours"
+LEAVE = "/doctor/leave"
 UNUSED_SLOTS = "/doctor/unused"
 OWN_PROFILE = "/doctor/profile"
 ADMIN = "/admin"
@@ -26,6 +27,8 @@ ADMIN_DEPARTMENTS = "/admin/departments"
 ADMIN_SLOTS = "/admin/slots"
 ADMIN_BOOKINGS = "/admin/bookings"
 ADMIN_EMAILS = "/admin/emails"
+ADMIN_WORKLIST = "/admin/worklist"
+ADMIN_LEAVE = "/admin/leave"
 NOT_FOUND = "404"  # Reflex's name for every address without a page
 
 # Served by mhms_app/api, outside of Reflex.
@@ -35,6 +38,7 @@ POST_SIGNUP = "/signup/account"
 BOOKINGS_CSV = "/admin/bookings.csv"
 CALENDAR_FILE = "/patient/appointments/{reference}.ics"
 CALENDAR_FEED = "/calendar/{token}.ics"
+GOOGLE_CALLBACK = "/doctor/google/callback"
 
 _HOME_OF_ROLE = {"patient": PATIENT, "doctor": DOCTOR, "admin": ADMIN}
 
@@ -73,6 +77,16 @@ def doctor_day(day: date) -> str:
 def doctor_week(monday: date) -> str:
     """A doctor's own week."""
     return f"{AVAILABILITY}?week={monday}"
+
+
+def admin_leave(doctor_id: int) -> str:
+    """Where an administrator enters a leave of a doctor."""
+    return f"{ADMIN_LEAVE}?doctor={doctor_id}"
+
+
+def doctor_calendar_day(day: date) -> str:
+    """One day of a doctor's own week."""
+    return f"{AVAILABILITY}?day={day}"
 
 
 def booked(reference: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,7 +12,7 @@ from mhms_app.availability import rules
 from mhms_app.availability.service import Preview
 from mhms_app.booking.agenda import Entry
 from mhms_app.errors import Invalid, InvalidForm
-from mhms_app.web.doctor import availability, day, pieces, plan
+from mhms_app.web.doctor import day, pieces, plan, week
 
 BERLIN = ZoneInfo("Europe/Berlin")
 TODAY = date(2026, 11, 24)
@@ -24,12 +25,19 @@ def at(hour: int, minute: int = 0, *, on: date = TODAY) -> datetime:
 
 
 def entry(
-    starts_at: datetime, *, patient: str = "", status: str = "booked", state: str = "", minutes: int = 20, key: int = 1
+    starts_at: datetime,
+    *,
+    patient: str = "",
+    status: str = "booked",
+    state: str = "",
+    reason: str = "",
+    minutes: int = 20,
+    key: int = 1,
 ) -> Entry:
     """A slot; with a patient it is booked."""
     taken = state or ("booked" if patient else "open")
     ends_at = starts_at + timedelta(minutes=minutes)
-    return Entry(key, starts_at, ends_at, taken, patient, "", status if patient else "")
+    return Entry(key, starts_at, ends_at, taken, patient, reason, status if patient else "")
 
 
 # The day --------------------------------------------------------------------------------------------
@@ -67,8 +75,8 @@ def test_a_day_that_is_over_says_what_was_not_used() -> None:
 
 def test_the_bars_of_a_week_and_no_weekend_without_slots() -> None:
     monday = date(2026, 11, 23)
-    week = [entry(at(9, on=monday), patient="A B"), entry(at(10, on=monday), patient="C D"), entry(at(9))]
-    bars = day.weekdays(week)
+    entries = [entry(at(9, on=monday), patient="A B"), entry(at(10, on=monday), patient="C D"), entry(at(9))]
+    bars = day.weekdays(entries)
     assert [(bar.name, bar.share, bar.words) for bar in bars[:2]] == [
         ("Mon", 100, "2 of 2 booked"),
         ("Tue", 0, "0 of 1 booked"),
@@ -102,8 +110,8 @@ def test_an_address_names_a_day() -> None:
 # The week -------------------------------------------------------------------------------------------
 
 
-def lanes(*entries: Entry, monday: date = date(2026, 11, 23), asked: set[int] | None = None) -> list[availability.Lane]:
-    return availability.lay_out(entries, (), monday=monday, now=NOW, first_hour=8, asked=asked or set())
+def lanes(*entries: Entry, monday: date = date(2026, 11, 23), asked: set[int] | None = None) -> list[week.Lane]:
+    return week.lay_out(entries, (), monday=monday, now=NOW, hours=(8, 18), asked=asked or set())
 
 
 def test_a_block_says_what_the_slot_is_and_stands_at_its_hour() -> None:
@@ -124,8 +132,8 @@ def test_a_block_says_what_the_slot_is_and_stands_at_its_hour() -> None:
         (30, "past", "08:30 seen"),
         (60, "past", "09:00 no-show"),
         (80, "booked", "09:20 C. Sato"),
-        (120, "", "10:00 free"),
-        (140, "booked", "10:20 being booked"),
+        (120, "open", "10:00 free"),
+        (140, "held", "10:20 being booked"),
     ]
     assert tuesday.blocks[4].label == "10:00 – 10:20, free, Tuesday, 24 November"
     assert (tuesday.free, tuesday.label, tuesday.today) == ("1", "Tuesday, 24 November, 1 free", True)
@@ -139,9 +147,79 @@ def test_a_weekend_day_is_shown_when_it_has_something_or_is_asked_about() -> Non
 
 @pytest.mark.parametrize("monday", [date(2026, 10, 19), date(2027, 3, 22)])
 def test_in_weeks_in_which_the_clocks_change_blocks_stand_by_the_clock_on_the_wall(monday: date) -> None:
-    week = [entry(at(9, on=monday + timedelta(days=n))) for n in range(7)]
-    placed = [block.since for lane in lanes(*week, monday=monday) for block in lane.blocks]
+    days = [entry(at(9, on=monday + timedelta(days=n))) for n in range(7)]
+    placed = [block.since for lane in lanes(*days, monday=monday) for block in lane.blocks]
     assert placed == [60] * 7
+
+
+# Two days on which the clocks change, with what that is about, in several zones.
+CHANGES = [
+    ("Europe/Berlin", date(2027, 3, 28), week.OddTime(120, 60, True)),
+    ("Europe/Berlin", date(2026, 10, 25), week.OddTime(120, 60, False)),
+    ("America/New_York", date(2027, 3, 14), week.OddTime(120, 60, True)),
+    ("America/New_York", date(2026, 11, 1), week.OddTime(60, 60, False)),
+    ("Australia/Lord_Howe", date(2026, 10, 4), week.OddTime(120, 30, True)),
+    ("Australia/Lord_Howe", date(2027, 4, 4), week.OddTime(90, 30, False)),
+    ("Pacific/Apia", date(2011, 12, 30), week.OddTime(0, 24 * 60, True)),
+    ("Asia/Kathmandu", date(2026, 10, 25), None),
+]
+
+
+@pytest.mark.parametrize(("zone", "on", "odd"), CHANGES)
+def test_what_the_change_of_the_clocks_leaves_out_or_repeats(
+    monkeypatch: pytest.MonkeyPatch, zone: str, on: date, odd: week.OddTime | None
+) -> None:
+    monkeypatch.setattr(week, "settings", lambda: SimpleNamespace(zone=ZoneInfo(zone)))
+    assert week.odd_time(on) == odd
+    assert week.odd_time(on + timedelta(days=7)) is None
+
+
+def test_a_missing_hour_is_a_band_in_the_lane_and_a_sentence_above_the_week() -> None:
+    monday, sunday = date(2027, 3, 22), date(2027, 3, 28)
+    night = entry(at(1, 30, on=sunday), minutes=120)  # until half past four on the wall
+    *days, last = week.lay_out([night], (), monday=monday, now=NOW, hours=(1, 18), asked=set())
+    assert [(block.since, block.minutes, block.kind) for block in last.blocks] == [(60, 60, "odd"), (30, 180, "open")]
+    assert not any(lane.blocks for lane in days)
+    assert week.odd_in_words([monday, sunday]) == "On Sunday the clocks go forward: 02:00 – 03:00 does not exist."
+    assert week.odd_in_words([monday]) == ""
+
+
+def test_an_hour_that_comes_twice_is_drawn_once_and_its_second_half_beside_the_first() -> None:
+    monday, sunday = date(2026, 10, 19), date(2026, 10, 25)
+    first = at(2, 30, on=sunday)
+    *_, last = week.lay_out(
+        [entry(first), entry(first + timedelta(hours=1))],
+        (),
+        monday=monday,
+        now=at(0, on=monday),
+        hours=(1, 5),
+        asked=set(),
+    )
+    assert [(block.since, block.minutes, block.kind, block.text) for block in last.blocks] == [
+        (60, 60, "odd", "02:00 – 03:00 comes twice"),
+        (90, 20, "open", "02:30 free"),
+        (90, 20, "open again", "02:30 free"),
+    ]
+    assert last.blocks[2].label.endswith("Sunday, 25 October, CET")
+    assert week.odd_in_words([sunday]) == "On Sunday the clocks go back: 02:00 – 03:00 comes twice."
+
+
+def test_a_booked_block_says_who_comes_and_why() -> None:
+    (block,) = [
+        block for lane in lanes(entry(at(11), patient="Chie Sato", reason="Back pain")) for block in lane.blocks
+    ]
+    assert (block.text, block.reason) == ("11:00 C. Sato", "Back pain")
+    assert block.label == "11:00 – 11:20, Chie Sato, Back pain, Tuesday, 24 November"
+
+
+@pytest.mark.parametrize(
+    ("now", "line"),
+    [(at(8), (0, 600)), (at(9, 30), (90, 510)), (at(17, 59), (599, 1)), (at(7, 59), (0, 0)), (at(18), (0, 0))],
+)
+def test_the_line_of_the_present_stands_at_its_minute_while_its_hour_is_drawn(
+    now: datetime, line: tuple[int, int]
+) -> None:
+    assert week.now_line(now, hours=(8, 18)) == line
 
 
 @pytest.mark.parametrize(
@@ -156,17 +234,17 @@ def test_in_weeks_in_which_the_clocks_change_blocks_stand_by_the_clock_on_the_wa
 def test_the_grid_has_the_hours_that_the_slots_need(
     times: list[tuple[datetime, datetime]], hours: tuple[int, int]
 ) -> None:
-    assert availability.span_of_hours(times) == hours
+    assert week.span_of_hours(times) == hours
 
 
 def test_the_grid_is_high_enough_for_its_shortest_slot() -> None:
-    assert availability.shortest_of([entry(at(9), minutes=40), entry(at(10), minutes=10)]) == 10
-    assert availability.shortest_of([]) == availability.shortest_of([entry(at(9), minutes=120)]) == 30
+    assert week.shortest_of([entry(at(9), minutes=40), entry(at(10), minutes=10)]) == 10
+    assert week.shortest_of([]) == week.shortest_of([entry(at(9), minutes=120)]) == 30
 
 
 def test_chosen_slots_are_listed_by_day() -> None:
     free = {1: at(9), 2: at(10), 3: at(11), 4: at(9, on=date(2026, 11, 25))}
-    found = availability.picked_by_day([1, 3, 4], free)
+    found = week.picked_by_day([1, 3, 4], free)
     assert [(one.name, one.times, one.offer) for one in found] == [
         ("Tue 24 Nov", "09:00, 11:00", "All 3 of this day"),
         ("Wed 25 Nov", "09:00", ""),
@@ -175,7 +253,7 @@ def test_chosen_slots_are_listed_by_day() -> None:
 
 def test_of_many_chosen_slots_the_number_is_said() -> None:
     free = {minute: at(9, minute) for minute in range(0, 40, 5)}
-    assert availability.picked_by_day(list(free), free)[0].times == "8 slots from 09:00 to 09:35"
+    assert week.picked_by_day(list(free), free)[0].times == "8 slots from 09:00 to 09:35"
 
 
 # The form -------------------------------------------------------------------------------------------
@@ -226,6 +304,15 @@ def test_a_refusal_stands_beside_the_field_of_the_form_that_is_shown() -> None:
     assert plan.problems(refusal, single=True) == {"day": "No."}
     assert plan.problems(Invalid("No.", field="breaks"), single=False) == {"lunch_end": "No."}
     assert plan.problems(Invalid("No.", field="length"), single=False) == {"length": "No."}
+
+
+def test_another_time_is_read_from_its_form() -> None:
+    typed = plan.time_typed(7, at(9), at(9, 20))
+    form = plan.NewTime(day=typed["day"], start=typed["start"], end=typed["end"])
+    assert plan.read_new_time(form) == (TODAY, time(9), time(9, 20))
+    with pytest.raises(InvalidForm) as refusal:
+        plan.read_new_time({"day": "soon", "start": "9", "end": ""})
+    assert set(refusal.value.errors) == {"day", "start", "end"}
 
 
 def times(*starts: datetime) -> tuple[rules.Times, ...]:

@@ -27,6 +27,7 @@ from mhms_app.web.components.listing import SIZE, Listing, key_of, list_card
 from mhms_app.web.components.only_for import only_for
 from mhms_app.web.components.pause import pause
 from mhms_app.web.components.statuses import SLOT
+from mhms_app.web.components.weekday_choice import weekday_choice
 from mhms_app.web.doctor import plan as planning
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
@@ -35,15 +36,6 @@ from mhms_app.web.shell import frame
 if TYPE_CHECKING:
     from sqlmodel import Session
 
-_WEEKDAYS = (
-    ("M", "Monday"),
-    ("T", "Tuesday"),
-    ("W", "Wednesday"),
-    ("Th", "Thursday"),
-    ("F", "Friday"),
-    ("Sa", "Saturday"),
-    ("Su", "Sunday"),
-)
 _UNTOUCHED = {
     "first_day": "", "last_day": "", "start": "09:00", "end": "12:00", "length": "20", "pause": "0",
     "lunch_start": "", "lunch_end": "",
@@ -368,20 +360,7 @@ def _form() -> rx.Component:
     return theme.form(
         rx.el.p("For ", rx.el.strong(Slots.doctor), class_name="second"),
         theme.pair(_field("First day", "first_day", "date"), _field("Last day", "last_day", "date")),
-        theme.segments(
-            "Days",
-            *(
-                theme.segment(
-                    short,
-                    several=True,
-                    long=name,
-                    default_checked=_contains(Slots.weekdays, number),
-                    on_change=lambda is_on, number=number: Slots.plan_weekday(number, is_on),
-                )
-                for number, (short, name) in enumerate(_WEEKDAYS)
-            ),
-            error=Slots.errors["weekdays"],
-        ),
+        weekday_choice(Slots.weekdays, Slots.plan_weekday, error=Slots.errors["weekdays"]),
         theme.pair(_field("From", "start", "time"), _field("Until", "end", "time")),
         theme.pair(_minutes("Slot length", "length", planning.LENGTHS), _minutes("Pause", "pause", planning.PAUSES)),
         theme.pair(

@@ -17,6 +17,7 @@ from mhms_app.errors import ClinicError, InvalidForm
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.listing import beside
 from mhms_app.web.components.pause import pause
+from mhms_app.web.components.weekday_choice import weekday_choice
 from mhms_app.web.doctor import timetable
 from mhms_app.web.doctor.pieces import approval_notice, for_doctors
 from mhms_app.web.doctor.plan import LENGTHS, PAUSES
@@ -24,7 +25,6 @@ from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
 
-_LETTERS = ("M", "T", "W", "Th", "F", "Sa", "Su")
 _KINDS = (("day", "Day off"), ("part", "Hours off"), ("extra", "Extra hours"))
 
 FieldName = Literal["start", "end", "length", "pause", "break_start", "break_end", "valid_from", "valid_until", "day"]
@@ -303,7 +303,10 @@ def _days() -> rx.Component:
     return theme.card(
         rx.cond(view.loaded, rx.cond(view.days, listed, nothing), theme.skeleton_rows(2)),
         title="Days off and extra hours",
-        aside=theme.button("Add a day", compact=True, icon_name="plus", id="add-day", on_click=view.add_day),
+        aside=theme.line(
+            theme.link_button("Take leave", routes.LEAVE, compact=True, icon_name="plane"),
+            theme.button("Add a day", compact=True, icon_name="plus", id="add-day", on_click=view.add_day),
+        ),
         flush=True,
     )
 
@@ -337,18 +340,8 @@ def _sheet(title: Any, content: rx.Component) -> rx.Component:
 
 
 def _hours_form() -> rx.Component:
-    days = (
-        theme.segment(
-            letter,
-            several=True,
-            long=words.weekday_name(date(2024, 1, 1 + day)),
-            default_checked=view.weekdays.contains(day),
-            on_change=lambda is_on, day=day: view.plan_weekday(day, is_on),
-        )
-        for day, letter in enumerate(_LETTERS)
-    )
     return _form(
-        theme.segments("Days", *days, error=view.problems["weekdays"]),
+        weekday_choice(view.weekdays, view.plan_weekday, error=view.problems["weekdays"]),
         _times(),
         theme.stack(
             theme.pair(

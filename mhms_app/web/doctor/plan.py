@@ -43,6 +43,14 @@ class Typed(TypedDict, total=False):
     time: Short
 
 
+class NewTime(TypedDict):
+    """The form that gives a slot another time."""
+
+    day: Short
+    start: Short
+    end: Short
+
+
 def shown(typed: Mapping[str, str], form: Typed) -> dict[str, str]:
     """What was typed, as the browser shows it now."""
     now: Mapping[str, Any] = form
@@ -85,6 +93,41 @@ def read_single(typed: Mapping[str, str]) -> Plan:
     if end.date() != day:
         raise InvalidForm({"time": "The slot must end before midnight."})
     return Plan(day, day, start, end.time(), length)
+
+
+def read_new_time(form: NewTime) -> tuple[date, time, time]:
+    """The day and the times on the wall that the form means.
+
+    Raises:
+        InvalidForm: what cannot be read, by field.
+    """
+    typed = Reader({"day": form["day"], "start": form["start"], "end": form["end"]})
+    found = typed.day("day"), typed.clock("start"), typed.clock("end")
+    typed.refuse()
+    return found
+
+
+def time_typed(slot_id: int, starts_at: datetime, ends_at: datetime) -> dict[str, str]:
+    """The same form filled in with a slot; its ``key`` changes with it."""
+    day = words.local(starts_at).date().isoformat()
+    times = {"start": words.clock(starts_at), "end": words.clock(ends_at)}
+    return {"day": day, **times, "key": f"{slot_id} {day} {times}"}
+
+
+def day_of(text: str) -> date:
+    """The day that a lane of the week names.
+
+    Raises:
+        Invalid: it is none of this century.
+    """
+    if (day := rules.day_of(text)) is None:
+        raise Invalid("Please choose a day.", field="day")
+    return day
+
+
+def clock_of(minutes: int) -> time:
+    """The time on the wall so many minutes after midnight: 0 to 1439."""
+    return time(*divmod(minutes, 60))
 
 
 class Reader:

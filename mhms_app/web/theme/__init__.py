@@ -29,7 +29,7 @@ the browser's own. A page is put together like this::
 Recipes: a list of appointments is ``card(rows(rx.foreach(..., list_row)), flush=True)``. Content with a panel
 is ``split(content, panel(...))``; with ``sheet=State.is_choosing`` the panel is a sheet on phones, which a
 ``bottom_bar`` announces. A patient's week is ``day_strip`` (phones) and ``week_grid`` of ``day_column`` with
-``slot_button``; a doctor's is ``hour_grid`` of ``hour_lane`` with ``time_block``. Numbers are ``stats`` of
+``slot_button``; a doctor's is ``hour_lane`` with ``time_block``. Numbers are ``stats`` of
 ``stat``, ``bars`` and ``curve``. Something that cannot be undone is asked with ``confirm``. Until the first
 answer of the server ``loading`` shows a skeleton; when there is nothing, ``empty_state`` says what to do.
 
@@ -67,9 +67,9 @@ from mhms_app.web.theme.weeks import (
     day_column,
     day_strip,
     day_tab,
-    hour_grid,
     hour_lane,
     no_slots,
+    now_line,
     period,
     slot_button,
     steps,
@@ -107,7 +107,6 @@ __all__ = [
     "facts",
     "filters",
     "form",
-    "hour_grid",
     "hour_lane",
     "icon",
     "icon_button",
@@ -119,6 +118,7 @@ __all__ = [
     "narrow",
     "no_slots",
     "notice",
+    "now_line",
     "option",
     "page_heading",
     "pager",

@@ -128,28 +128,28 @@ def no_slots(text: Content = "No slots") -> rx.Component:
     return rx.el.p(text, class_name="no-slots")
 
 
-def hour_grid(hours: Content, *lanes: Content, count: Content, shortest: Content = 30) -> rx.Component:
-    """A week as a time grid.
+def hour_lane(
+    weekday: Content, number: Content, *blocks: Content, day: Content, chosen: Flag = True, today: Flag = False
+) -> rx.Component:
+    """One day of a ``components.week_grid.hour_grid`` with its ``time_block`` items.
 
     Args:
-        hours: ``rx.foreach(State.hours, lambda hour: rx.el.li(hour))``: "08:00", "09:00"...
-        lanes: one ``hour_lane`` a day.
-        count: how many hours are shown.
-        shortest: the minutes of the shortest block: an hour is high enough to read and to hit it.
+        day: "2026-11-24".
+        chosen: the one that is shown where there is room for one only.
     """
-    return rx.el.div(
-        rx.el.ul(hours, class_name="scale", aria_hidden="true"),
-        *lanes,
-        class_name="hours",
-        style={"--count": count, "--shortest": shortest},
-    )
+    lane = rx.el.div(*blocks, class_name="lane", custom_attrs={"data-day": day})
+    return _day(weekday, number, lane, chosen=chosen, today=today)
 
 
-def hour_lane(
-    weekday: Content, number: Content, *blocks: Content, chosen: Flag = True, today: Flag = False
-) -> rx.Component:
-    """One day of an ``hour_grid`` with its ``time_block`` items; ``chosen`` says whether phones show it."""
-    return _day(weekday, number, rx.el.div(*blocks, class_name="lane"), chosen=chosen, today=today)
+def now_line(minutes_from: Content, left: Content) -> rx.Component:
+    """The line in today's lane that moves on with the minutes, by the style sheet.
+
+    Args:
+        minutes_from: minutes from the first hour of the grid until now.
+        left: minutes until it leaves the grid.
+    """
+    place = {"--from": minutes_from, "--left": left}
+    return rx.el.div(class_name="now-line", aria_hidden="true", style=place, key=minutes_from)
 
 
 def time_block(
@@ -161,7 +161,8 @@ def time_block(
         content: "09:00 free".
         minutes_from: minutes from the first hour of the grid to its start.
         minutes: how long it is.
-        kind: "" (free), booked, past, planned (not yet published), chosen; several with spaces.
+        kind: open, held, booked, past, planned (not yet published), odd (a time that the clocks leave out or
+            repeat), chosen, again (in the second half of the lane); several with spaces.
         props: ``on_click``, ``aria_label``...
     """
     element = rx.el.button if "on_click" in props else rx.el.div
