@@ -49,10 +49,11 @@ admin.users.Users
     person(active, approved, department, department_id, doctor_id, email, id, name, phone, role, role_name,
     since, state, tone) summary
 doctor.availability.Availability
-    asked awaiting_approval chosen_day drawn footnote fresh heading hours lanes(blocks, day, free, label,
-    number, shown, today, weekday) lunch next_week offer_week picked(day, name, offer, times) picked_ids
-    preview_fact preview_rest preview_wait previous_week problems sheet_open shortest single summary typed
-    weekdays withdraw_words
+    address answered as_day as_week asked awaiting_approval chosen_day clock_note drawn first_hour focused
+    following footnote fresh heading hours lanes(blocks, day, free, label, number, shown, today, weekday) lunch
+    moving now_at now_left offer_week one_day picked(day, name, offer, times) picked_ids preview_fact
+    preview_rest preview_wait previous problems sheet_open shortest single summary today typed weekdays
+    withdraw_words zone
 doctor.day.Day
     asked awaiting_approval heading is_over lead lines(appointment_id, free, initials, name, reason, slot_id,
     status, steps, time, tone) more_visits next_day previous_day unused visits(name, reason, when) week(name,
