@@ -11,7 +11,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import get_args
 
@@ -25,6 +26,8 @@ from email_lambda import handler, messages
 from mhms_app import db
 from mhms_app.accounts import rules as names
 from mhms_app.accounts.service import tidy_email
+from mhms_app.booking import reminders
+from mhms_app.booking import service as booking
 from mhms_app.errors import Invalid
 from mhms_app.notifications import service
 from mhms_app.notifications.dispatcher import dispatch_once
@@ -33,6 +36,7 @@ from mhms_app.notifications.rules import Outcome, Verdict
 from mhms_app.notifications.senders import LambdaSender
 from mhms_app.notifications.service import AppointmentFacts, DayEntry, Message
 from mhms_app.settings import settings
+from tests import builders
 from tests.conftest import NOW
 from tests.databases import ROOT
 from tests.notifications.outbox import rows, states
@@ -229,6 +233,24 @@ def test_a_real_lambda_sends_every_kind_once(database: str, mail: Path) -> None:
     assert dispatch_once() == kinds - 1
     assert set(states().values()) == {Delivery.SENT}
     assert len(list(mail.glob("*.eml"))) == kinds
+
+
+def test_f24_after_hours_of_downtime_every_reminder_arrives_once(database: str, mail: Path, now: datetime) -> None:
+    with db.transaction() as session:
+        patient = builders.patient(session, email="ada@example.com")
+        slot = builders.slot(session, builders.doctor(session), now + timedelta(days=3))
+    assert reminders.remind_all() == 0  # from now on people are reminded
+    with db.transaction() as session:
+        wanted = {"slot_id": builders.key(slot), "reason": ""}
+        booking.book(session, builders.actor(session, patient), **wanted, key="once")
+    dispatch_once()
+    db.clock.freeze(now + timedelta(days=2, hours=6))
+    with ThreadPoolExecutor(4) as workers:
+        assert sum(workers.map(lambda _: reminders.remind_all(), range(4))) == 1
+    dispatch_once()
+    letters = [email.message_from_bytes(file.read_bytes(), policy=email.policy.default) for file in mail.glob("*.eml")]
+    subjects = sorted(str(letter["Subject"]) for letter in letters)
+    assert [subject.partition(":")[0] for subject in subjects] == ["Confirmed", "Reminder"]
 
 
 def test_a_real_lambda_refuses_for_good_what_breaks_the_contract(database: str, mail: Path) -> None:
