@@ -7,7 +7,7 @@ from tests.browser.conftest import Arrive
 from tests.running import RunningApp
 
 
-def test_hours_become_slots_and_a_day_off_takes_back_what_nobody_booked(
+def test_f30_hours_become_slots_and_a_day_off_takes_back_what_nobody_booked(
     app: RunningApp, visitor: Arrive, on_phone: bool
 ) -> None:
     doctor, tuesday = a_doctor(app, f"Dr. Thea Stunde {on_phone:d}"), a_tuesday()
