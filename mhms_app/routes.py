@@ -58,9 +58,12 @@ def doctor_profile(doctor_id: int, *, week: date | None = None, slot_id: int | N
     return with_query(f"{DOCTORS}/{doctor_id}", week=shown, slot=slot_id or "", move=move)
 
 
-def doctors(*, department: str = "", q: str = "", day: str = "", page: int = 1) -> str:
-    """The directory with these filters."""
-    return with_query(DOCTORS, department=department, q=q, day=day, page=page if page > 1 else "")
+def doctors(
+    *, department: str = "", q: str = "", day: str = "", part: str = "", weekdays: str = "", page: int = 1
+) -> str:
+    """The directory with these filters; ``weekdays`` are digits from 1, Monday, to 7 (ISO 8601)."""
+    when = {"day": day, "part": part, "weekdays": weekdays}
+    return with_query(DOCTORS, department=department, q=q, **when, page=page if page > 1 else "")
 
 
 def with_query(path: str, **fields: str | int) -> str:
@@ -94,9 +97,13 @@ def booked(reference: str) -> str:
     return f"{PATIENT}/booked/{reference}"
 
 
-def waiting(doctor_id: int) -> str:
-    """Where a patient asks to be told when a doctor has a free time."""
-    return f"{WAITING}?doctor={doctor_id}"
+def waiting(*, doctor_id: int | None = None, department: str = "", part: str = "", weekdays: str = "") -> str:
+    """Where a patient asks to be told when a doctor, or anybody of a department, has a free time.
+
+    Args:
+        part, weekdays: what to begin with, as in ``doctors``.
+    """
+    return with_query(WAITING, doctor=doctor_id or "", department=department, part=part, weekdays=weekdays)
 
 
 def offer(token: str) -> str:

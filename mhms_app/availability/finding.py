@@ -18,25 +18,10 @@ from mhms_app.availability.slots import IS_FREE, OPEN, STATES, SlotRow, read_slo
 from mhms_app.db import Page
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Doctor
-from mhms_app.directory.service import DepartmentRow, DoctorCard, DoctorRow, Rows
+from mhms_app.directory.service import DoctorCard, DoctorRow, Rows
 from mhms_app.settings import settings
 
 WEEK = timedelta(days=7)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The answer to somebody who looks for a doctor.
-
-    Attributes:
-        departments: where one can look.
-        cards: the doctors who fit.
-        elsewhere: when none fits, those who can be seen soonest.
-    """
-
-    departments: tuple[DepartmentRow, ...]
-    cards: Page[DoctorCard]
-    elsewhere: tuple[DoctorCard, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,22 +119,6 @@ def doctor_cards(
     total = db.count(session, (wanted if day is None else found).with_only_columns(col(Doctor.id)))
     ordered = found.order_by(col(User.name_key), col(Doctor.id)).offset((page - 1) * size).limit(size)
     return Page(_cards(session, ordered, first), total)
-
-
-def find_doctors(
-    session: Session,
-    actor: Actor | None,
-    *,
-    search: str = "",
-    department_id: int | None = None,
-    day: date | None = None,
-    page: int = 1,
-    size: int = 12,
-) -> Found:
-    """Answer a search as ``doctor_cards`` does; a search that finds nobody names those who can be seen soonest."""
-    cards = doctor_cards(session, actor, search=search, department_id=department_id, day=day, page=page, size=size)
-    elsewhere = () if cards.total else next_available(session, actor, after=db.clock.now(), limit=3)
-    return Found(directory.list_departments(session, actor), cards, elsewhere)
 
 
 def _kept(session: Session, actor: Actor | None, *, doctor_id: int) -> tuple[SlotRow, ...]:

@@ -67,13 +67,3 @@ def test_an_unapproved_doctor_is_shown_to_themselves_only(session: Session, now:
         week(session, waiting)
     shown = finding.bookable_week(session, builders.actor(session, waiting), doctor_id=builders.key(waiting))
     assert (shown.doctor.approved, shown.free) == (False, ())
-
-
-def test_a_search_that_finds_nobody_names_who_can_be_seen_soonest(
-    session: Session, doctor: Doctor, now: datetime
-) -> None:
-    builders.slot(session, doctor, now + timedelta(hours=1))
-    nobody, everybody = (finding.find_doctors(session, None, search=words) for words in ("nobody at all", ""))
-    assert (nobody.cards.total, [card.doctor.id for card in nobody.elsewhere]) == (0, [doctor.id])
-    assert ([card.doctor.id for card in everybody.cards.rows], everybody.elsewhere) == ([doctor.id], ())
-    assert [department.doctors for department in everybody.departments] == [1]

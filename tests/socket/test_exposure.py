@@ -77,24 +77,25 @@ patient.home.Home
     move_path, path, place, reason, reference, status, tone, when) lead next(calendar_path, doctor, doctor_path,
     initials, move_path, path, place, reason, reference, status, tone, when) page q status summary zone
 patient.waiting.Waiting
-    department doctor doctor_path entries(id, times, whom) today
+    department doctor drawn entries(id, times, whom) part today weekdays
 public.doctor_profile.Profile
     address chosen(id, long, short) day days(afternoon, count, empty, index, label, morning, number, past,
     today, weekday) doctor(bio, department, department_path, hidden, initials, languages, name, place, title)
     empty following(id, long, short) is_first kept_seconds kept_until lapsed login_path moving news
-    offers(clock, id, label, taken) onwards problem reason room sheet signup_path spoken title waiting_path
-    zone
+    nothing(is_elsewhen, text, title) offers(clock, id, label, taken) onwards problem reason room sheet
+    signup_path spoken title waiting_path zone
 public.doctors.Directory
     address day department departments(name, value) drawn elsewhere(about, free, initials, languages, name,
-    next_free, next_path, path) heading is_last narrowed page q rows(about, free, initials, languages, name,
-    next_free, next_path, path) summary
+    next_free, next_path, path) heading hours is_last narrowed nothing(is_elsewhen, text, title) page part q
+    rows(about, free, initials, languages, name, next_free, next_path, path) soonest(department, doctor, path,
+    when) summary waiting_path weekdays
 public.entry.Entry
     attempt characters_shown first_problem login_path next_path problems signup_path typed
 public.landing.Landing
     day departments(name, value) offers(department, initials, name, next_free, path, slots)
 public.login.Login
 public.offer.Offer
-    login_path shown(about, doctor, doctor_path, is_mine, is_open, until, when, zone)
+    login_path shown(about, doctor, doctor_path, instead_of, is_mine, is_open, until, when, zone)
 public.signup.Signup
     departments(name, value) score strength
 screen.Screen

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import reflex as rx
 from pydantic import Field
@@ -19,6 +20,7 @@ from mhms_app.web.components.listing import key_of
 from mhms_app.web.components.only_for import only_for
 from mhms_app.web.doctor.timetable import days_of
 from mhms_app.web.gate import Role, handler
+from mhms_app.web.public.doctors import weekdays_of
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
 
@@ -57,43 +59,49 @@ class Entry:
 
 
 class Waiting(Screen):
-    """The form for one doctor, and the list.
+    """The form for one doctor or one department, and the list.
 
     Attributes:
-        doctor: whose times are asked for; ``""`` when the address names nobody.
+        doctor, department: whose times are asked for; no doctor means any of the department, and no department that
+            the address names neither.
+        part, weekdays: what the form begins with.
+        drawn: counts how often the form was filled in by the page itself.
         today: the first day that can be chosen.
     """
 
     doctor: str = ""
     department: str = ""
-    doctor_path: str = routes.DOCTORS
+    part: str = "any"
+    weekdays: list[int] = []
+    drawn: int = 0
     today: str = ""
     entries: list[Entry] = []
 
-    _doctor_id: int = 0
+    _doctor_id: int | None = None
+    _department_id: int | None = None
 
     @handler(Role.PATIENT)
     async def load(self) -> None:
-        """Show the list, and the form for the doctor that the address names."""
-        self._doctor_id = key_of(self.router.url.query_parameters.get("doctor", "")) or 0
+        """Show the list, and the form for the doctor or the department that the address names."""
+        query = self.router.url.query_parameters
+        self._doctor_id, self._department_id = key_of(query.get("doctor", "")), key_of(query.get("department", ""))
+        part = query.get("part", "")
+        self.part = part if part in _PARTS else "any"
+        self.weekdays = weekdays_of(query.get("weekdays", "")) or list(range(_WORKING_DAYS))
         self.today = str(words.local(bridge.now()).date())
         self.doctor = self.department = ""
+        self.drawn += 1
         await self._show()
-        if self._doctor_id:
-            try:
-                found = await bridge.read(self, directory.get_doctor, doctor_id=self._doctor_id)
-            except NotFound:
-                return
-            self.doctor, self.department = found.name, found.department
-            self.doctor_path = routes.doctor_profile(found.id)
+        await self._name()
 
     @handler(Role.PATIENT)
     async def join(self, form: WaitingForm) -> None:
-        """Wait for a time with the doctor of this page."""
+        """Wait for a time with the doctor, or in the department, of this page."""
         await bridge.call(
             self,
             waiting.join,
             doctor_id=self._doctor_id,
+            department_id=self._department_id,
             anybody=form.get("who") == "anybody",
             weekdays=[day for day in range(7) if f"day_{day}" in form],
             part=form.get("part", "any"),
@@ -108,6 +116,16 @@ class Waiting(Screen):
         await bridge.call(self, waiting.leave, entry_id=entry_id)
         await self._show()
         self.tell("You wait for this no more.")
+
+    async def _name(self) -> None:
+        """Say whose times are asked for."""
+        if self._doctor_id:
+            with suppress(NotFound):
+                found = await bridge.read(self, directory.get_doctor, doctor_id=self._doctor_id)
+                self.doctor, self.department = found.name, found.department
+        elif self._department_id:
+            rows = await bridge.read(self, directory.list_departments)
+            self.department = next((row.name for row in rows if row.id == self._department_id), "")
 
     async def _show(self) -> None:
         self.entries = [_entry(row) for row in await bridge.read(self, waiting.mine)]
@@ -137,32 +155,34 @@ def _content() -> rx.Component:
             "A time that becomes free goes to whoever waits longest. We keep it for you for a while and write to you.",
             back=("My appointments", routes.PATIENT),
         ),
-        rx.cond(Waiting.doctor, _form()),
+        rx.cond(Waiting.department, _form()),
         theme.section("You wait for", theme.card(rx.cond(Waiting.entries, _list(), _nothing()), flush=True)),
         gap="loose",
     )
 
 
 def _form() -> rx.Component:
+    chosen: Any = Waiting.weekdays
     days = (
         theme.segment(
-            letter, name=f"day_{day}", value="on", several=True, long=name, default_checked=day < _WORKING_DAYS
+            letter,
+            name=f"day_{day}",
+            value="on",
+            several=True,
+            long=name,
+            default_checked=chosen.contains(day),
         )
         for day, (letter, name) in enumerate(_LETTERS.items())
     )
     return theme.card(
         theme.form(
-            theme.select_field(
-                "With",
-                theme.option("doctor", Waiting.doctor),
-                theme.option("anybody", rx.fragment("Any doctor of ", Waiting.department)),
-                name="who",
-            ),
+            rx.cond(Waiting.doctor, _who(), rx.el.p("With any doctor of ", rx.el.strong(Waiting.department), ".")),
             theme.segments("Days", *days, error=Waiting.errors["weekdays"]),
             theme.select_field(
                 "Time of day",
                 *(theme.option(value, label) for value, label in _PARTS.items()),
                 name="part",
+                default_value=Waiting.part,
                 error=Waiting.errors["part"],
             ),
             theme.text_field(
@@ -176,7 +196,17 @@ def _form() -> rx.Component:
             ),
             theme.button("Tell me when something is free", kind="primary", type="submit", full=True),
             on_submit=Waiting.join,
+            key=Waiting.drawn,
         )
+    )
+
+
+def _who() -> rx.Component:
+    return theme.select_field(
+        "With",
+        theme.option("doctor", Waiting.doctor),
+        theme.option("anybody", rx.fragment("Any doctor of ", Waiting.department)),
+        name="who",
     )
 
 
@@ -201,7 +231,7 @@ def _nothing() -> rx.Component:
     return theme.empty_state(
         "You are on no waiting list",
         "Where a doctor has nothing free, you can ask to be told when something is.",
-        rx.cond(Waiting.doctor, rx.fragment(), find),
+        rx.cond(Waiting.department, rx.fragment(), find),
         icon_name="bell",
     )
 

@@ -15,10 +15,11 @@ from typing_extensions import TypedDict
 
 from mhms_app import routes
 from mhms_app.accounts.rules import initials
-from mhms_app.availability import finding
+from mhms_app.availability import finding, soonest
 from mhms_app.availability.finding import BookableWeek
 from mhms_app.availability.rules import day_of, week_of
 from mhms_app.availability.slots import SlotRow, SlotsChanged
+from mhms_app.availability.when_rules import ANY_TIME
 from mhms_app.booking import changes, holds, lists, statement
 from mhms_app.booking import service as booking
 from mhms_app.booking.holds import Hold
@@ -31,6 +32,7 @@ from mhms_app.live.keeper import keeper
 from mhms_app.settings import settings
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.address import address
+from mhms_app.web.components.nothing_free import Reason, reason_of, tell_me
 from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
@@ -118,6 +120,7 @@ class Profile(Screen):
         news: the doctor has published times that are not shown yet.
         spoken: what a screen reader says of it.
         waiting_path: where a patient asks to be told when something is free.
+        nothing: why nothing is free at all.
         kept_until, kept_seconds: until when the chosen slot is held for this patient, and how long that is.
         lapsed: said when it is held no more.
         moving: the appointment for which another time is looked for; ``""`` when a new one is booked.
@@ -147,6 +150,7 @@ class Profile(Screen):
     moving: str = ""
     address: str = ""
     waiting_path: str = routes.WAITING
+    nothing: Reason = Reason()
     login_path: str = routes.LOGIN
     signup_path: str = routes.SIGNUP
 
@@ -313,7 +317,15 @@ class Profile(Screen):
         self._hold, self.kept_until, self.kept_seconds, self.lapsed = None, "", 0, ""
 
     async def _read(self, week: date | None, slot_id: int | None = None) -> BookableWeek:
-        return await bridge.read(self, finding.bookable_week, doctor_id=self._doctor_id, week=week, slot_id=slot_id)
+        found = await bridge.read(self, finding.bookable_week, doctor_id=self._doctor_id, week=week, slot_id=slot_id)
+        self.nothing = Reason()
+        if found.following is None:
+            within = found.doctor.department_id
+            why = await bridge.read(
+                self, soonest.why_nothing, department_id=within, doctor_id=found.doctor.id, when=ANY_TIME
+            )
+            self.nothing = reason_of(why, now=bridge.now())
+        return found
 
     async def _pick(self, slot_id: int) -> None:
         """Choose a slot; one that is not in sight is looked for first."""
@@ -339,7 +351,7 @@ class Profile(Screen):
         """Show a week."""
         now = bridge.now()
         today = words.local(now).date()
-        self.doctor, self.waiting_path = _doctor(found.doctor), routes.waiting(found.doctor.id)
+        self.doctor, self.waiting_path = _doctor(found.doctor), routes.waiting(doctor_id=found.doctor.id)
         self._monday, self._free, self._gone, self.news = found.monday, found.free, frozenset(), False
         self.title = words.days_between(found.monday, found.monday + timedelta(days=_days_shown(found.free) - 1))
         self.zone = words.zone_name(found.free[0].starts_at if found.free else now)
@@ -600,15 +612,14 @@ def _week() -> rx.Component:
 
 def _nothing_free() -> rx.Component:
     onwards = theme.button(Profile.onwards, kind="primary", on_click=Profile.choose_instead(Profile.following.id))
-    tell_me = theme.link_button("Tell me when something is free", Profile.waiting_path, icon_name="bell")
-    wait = rx.cond(_IS_STAFF, rx.fragment(), tell_me)
+    wait = tell_me(Profile.waiting_path)
     return theme.card(
         rx.cond(
             Profile.following.id,
             theme.empty_state("No free slots this week", None, onwards, wait, icon_name="calendar-x"),
             theme.empty_state(
                 "No free slots at the moment",
-                "New times appear here as soon as they are published. Others of the department may be free sooner.",
+                Profile.nothing.text,
                 theme.link_button("Others of the department", Profile.doctor.department_path),
                 wait,
                 icon_name="calendar-x",

@@ -1,21 +1,26 @@
-"""Finding a doctor: by department, by name, by day."""
+"""Finding a doctor, or a time with any: by department, by name, by day, weekday and part of the day."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import reflex as rx
 from pydantic import Field
 
 from mhms_app import routes
 from mhms_app.accounts.rules import initials
-from mhms_app.availability import finding
-from mhms_app.availability.rules import day_of
+from mhms_app.availability import soonest
+from mhms_app.availability.rules import EVERY_DAY, day_of
+from mhms_app.availability.soonest import NextTime
+from mhms_app.availability.when_rules import PARTS, When
 from mhms_app.directory.service import DoctorCard
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.address import address
+from mhms_app.web.components.nothing_free import Reason, reason_of, tell_me
+from mhms_app.web.components.weekday_choice import weekday_choice
+from mhms_app.web.doctor.timetable import days_of
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
@@ -49,25 +54,45 @@ class Found:
     next_path: str
 
 
+@dataclass(frozen=True, slots=True)
+class Soon:
+    """One of the next times with any doctor."""
+
+    when: str
+    doctor: str
+    department: str
+    path: str
+
+
 class Directory(Screen):
     """Who fits what somebody is looking for.
 
     Attributes:
-        department, q, day: what is asked for, as in the address.
+        department, q, day, part, weekdays: what is asked for, as in the address; no weekday means any.
+        hours: the weekdays and the part of the day in words.
         drawn: counts how often the fields were filled in by the page itself.
+        soonest: the next times with any doctor.
+        nothing: why there are none.
         rows: the doctors on this page.
         elsewhere: when nobody fits, those who can be seen soonest.
         narrowed: something is asked for.
         address: the page as it is, to come back to.
+        waiting_path: where a patient asks to be told of a time in the department; empty until one is chosen.
     """
 
     departments: list[Department] = []
     department: str = ""
     q: str = ""
     day: str = ""
+    part: str = "any"
+    weekdays: list[int] = []
+    hours: str = ""
     drawn: int = 0
+    soonest: list[Soon] = []
+    nothing: Reason = Reason()
     rows: list[Found] = []
     elsewhere: list[Found] = []
+    waiting_path: str = ""
     heading: str = ""
     summary: str = ""
     page: int = 1
@@ -79,12 +104,13 @@ class Directory(Screen):
     async def load(self) -> None:
         """Answer what the address asks for."""
         query = self.router.url.query_parameters
-        department, page = query.get("department", ""), query.get("page", "")
+        department, page, part = query.get("department", ""), query.get("page", ""), query.get("part", "")
         self.department = department if _is_key(department) else ""
         self.q, self.day = (
             query.get("q", "")[:100].strip(),
             query.get("day", "") if day_of(query.get("day", "")) else "",
         )
+        self.part, self.weekdays = part if part in PARTS else "any", weekdays_of(query.get("weekdays", ""))
         self.page = min(int(page), _LAST_PAGE) if _is_key(page) and int(page) else 1
         self.drawn += 1
         await self._find()
@@ -108,6 +134,19 @@ class Directory(Screen):
         await self._find()
 
     @handler()
+    async def choose_part(self, part: Literal["any", "morning", "afternoon"]) -> None:
+        """Show what is free in a part of the day."""
+        self.part, self.page = part, 1
+        await self._find()
+
+    @handler()
+    async def choose_weekday(self, weekday: Annotated[int, Field(ge=0, le=6)], is_on: bool) -> None:
+        """Show what is free on one more weekday, or on one less; without any, on all of them."""
+        self.weekdays = sorted({*self.weekdays, weekday} if is_on else {*self.weekdays} - {weekday})
+        self.page = 1
+        await self._find()
+
+    @handler()
     async def turn(self, pages: Annotated[int, Field(ge=-1, le=1)]) -> None:
         """Show the page before or after."""
         self.page = min(max(self.page + pages, 1), _LAST_PAGE)
@@ -116,19 +155,29 @@ class Directory(Screen):
     @handler()
     async def clear(self) -> Any:
         """Show everybody."""
-        self.department, self.q, self.day, self.page = "", "", "", 1
+        self.department, self.q = "", ""
+        return await self._show_any_time()
+
+    @handler()
+    async def clear_hours(self) -> Any:
+        """Show what is free at any time."""
+        return await self._show_any_time()
+
+    async def _show_any_time(self) -> Any:
+        self.day, self.part, self.weekdays, self.page = "", "any", [], 1
         self.drawn += 1
         await self._find()
         return rx.set_focus("results")
 
     async def _find(self) -> None:
         day = day_of(self.day)
+        when = When(day, frozenset(self.weekdays) or EVERY_DAY, self.part)
         found = await bridge.read(
             self,
-            finding.find_doctors,
+            soonest.find_doctors,
             search=self.q,
             department_id=int(self.department) if self.department else None,
-            day=day,
+            when=when,
             page=self.page,
             size=_SIZE,
         )
@@ -136,17 +185,52 @@ class Directory(Screen):
         self.departments = [Department(str(row.id), row.name) for row in found.departments]
         self.rows = [_found(card, day, now) for card in found.cards.rows]
         self.elsewhere = [_found(card, None, now) for card in found.elsewhere]
+        self.soonest = [_soon(time, now) for time in found.soonest]
+        self.nothing = _nobody_fits() if self.q and not self.rows else reason_of(found.nothing, now=now)
         first, total = (self.page - 1) * _SIZE + 1, found.cards.total
         self.is_last = self.page * _SIZE >= total
         many = words.count(total, "doctor") if total else _NOBODY
         self.heading = f"{many} free on {words.long_day(day)}" if day and total else many
         self.summary = f"{first} to {first + len(self.rows) - 1} of {total}" if total > _SIZE else ""
-        self.narrowed = bool(self.department or self.q or self.day)
-        self.address = routes.doctors(department=self.department, q=self.q, day=self.day, page=self.page)
+        self.narrowed = bool(self.department or self.q or self.day or when.is_narrow)
+        self.hours = _hours_of(when)
+        part, weekdays = "" if self.part == "any" else self.part, "".join(str(day + 1) for day in self.weekdays)
+        self.address = routes.doctors(
+            department=self.department, q=self.q, day=self.day, part=part, weekdays=weekdays, page=self.page
+        )
+        self.waiting_path = (
+            routes.waiting(department=self.department, part=part, weekdays=weekdays) if self.department else ""
+        )
 
 
 def _is_key(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def weekdays_of(digits: str) -> list[int]:
+    """The weekdays that an address holds, Monday is 0: "15" are Monday and Friday; what is none is left out."""
+    return sorted({int(digit) - 1 for digit in digits[:20] if digit in "1234567"})
+
+
+def _hours_of(when: When) -> str:
+    """ "Any hours", "Mornings", "Mon – Fri, afternoons"."""
+    days = "" if when.weekdays == EVERY_DAY else days_of(tuple(sorted(when.weekdays)))
+    part = {"any": "", "morning": "mornings", "afternoon": "afternoons"}[when.part]
+    said = ", ".join(word for word in (days, part) if word)
+    return said[0].upper() + said[1:] if said else "Any hours"
+
+
+def _nobody_fits() -> Reason:
+    return Reason("Nobody fits all of this", "Try another day, or fewer words.")
+
+
+def _soon(time: NextTime, now: datetime) -> Soon:
+    return Soon(
+        when=words.moment(time.starts_at, now=now),
+        doctor=time.doctor,
+        department=time.department,
+        path=routes.doctor_profile(time.doctor_id, slot_id=time.slot_id),
+    )
 
 
 def _found(card: DoctorCard, day: date | None, now: datetime) -> Found:
@@ -211,39 +295,91 @@ def _filters() -> rx.Component:
                 default_value=Directory.day,
                 on_change=Directory.choose_day.debounce(250),
             ),
+            theme.more_filters(Directory.hours, _part_of_day(), _weekdays(), label="Hours", icon_name="clock"),
             key=Directory.drawn,
             role="search",
         ),
     )
 
 
+def _part_of_day() -> rx.Component:
+    parts = (("any", "Any time"), ("morning", "Morning"), ("afternoon", "Afternoon"))
+    options = (
+        theme.segment(
+            label,
+            name="part",
+            value=value,
+            default_checked=Directory.part == value,
+            on_change=Directory.choose_part(value),
+        )
+        for value, label in parts
+    )
+    return theme.segments("Part of the day", *options)
+
+
+def _weekdays() -> rx.Component:
+    return weekday_choice(Directory.weekdays, Directory.choose_weekday, error="")
+
+
 def _results() -> rx.Component:
-    return theme.section(
-        Directory.heading,
-        rx.cond(
-            Directory.rows,
-            theme.card(
-                theme.rows(rx.foreach(Directory.rows, _row)),
-                rx.cond(
-                    Directory.summary,
-                    theme.pager(
-                        Directory.summary,
-                        on_previous=Directory.turn(-1),
-                        on_next=Directory.turn(1),
-                        first=Directory.page == 1,
-                        last=Directory.is_last,
-                    ),
-                ),
-                flush=True,
+    return theme.stack(
+        rx.cond(Directory.soonest, _any_doctor()),
+        rx.cond(Directory.rows, rx.cond(Directory.nothing.title, _nothing())),
+        theme.section(
+            Directory.heading,
+            rx.cond(Directory.rows, _doctors(), _nothing()),
+            aside=rx.cond(
+                Directory.narrowed & (Directory.heading != _NOBODY),
+                theme.button("Clear the filters", kind="quiet", compact=True, on_click=Directory.clear),
             ),
-            _nobody(),
+            id="results",
+            tab_index=-1,
         ),
-        aside=rx.cond(
-            Directory.narrowed & (Directory.heading != _NOBODY),
-            theme.button("Clear the filters", kind="quiet", compact=True, on_click=Directory.clear),
+        rx.cond(
+            Directory.elsewhere,
+            theme.section(
+                "Soonest of all departments",
+                theme.card(theme.rows(rx.foreach(Directory.elsewhere, _row)), flush=True),
+            ),
         ),
-        id="results",
-        tab_index=-1,
+        gap="loose",
+    )
+
+
+def _any_doctor() -> rx.Component:
+    return theme.section("Next times with any doctor", theme.times(rx.foreach(Directory.soonest, _next_time)))
+
+
+def _next_time(soon: Soon) -> rx.Component:
+    department = rx.cond(Directory.department, rx.fragment(), rx.el.small(soon.department))
+    return theme.time_link(rx.el.strong(soon.when), rx.el.span(soon.doctor), department, href=soon.path)
+
+
+def _nothing() -> rx.Component:
+    """Why there is no time, and the ways on."""
+    any_time = theme.button("Show any time", kind="primary", on_click=Directory.clear_hours)
+    everybody = theme.button("Clear the filters", kind="primary", on_click=Directory.clear)
+    way_on = rx.cond(Directory.nothing.is_elsewhen, any_time, rx.cond(Directory.waiting_path, rx.fragment(), everybody))
+    wait = rx.cond(Directory.waiting_path, tell_me(Directory.waiting_path), rx.fragment())
+    return theme.card(
+        theme.empty_state(Directory.nothing.title, Directory.nothing.text, way_on, wait, icon_name="calendar-x")
+    )
+
+
+def _doctors() -> rx.Component:
+    return theme.card(
+        theme.rows(rx.foreach(Directory.rows, _row)),
+        rx.cond(
+            Directory.summary,
+            theme.pager(
+                Directory.summary,
+                on_previous=Directory.turn(-1),
+                on_next=Directory.turn(1),
+                first=Directory.page == 1,
+                last=Directory.is_last,
+            ),
+        ),
+        flush=True,
     )
 
 
@@ -267,25 +403,4 @@ def _row(row: Found) -> rx.Component:
         ),
         theme.link_button(rx.fragment("See times", theme.unseen(" of ", row.name)), row.path, compact=True),
         class_name="doctor",
-    )
-
-
-def _nobody() -> rx.Component:
-    return theme.stack(
-        theme.card(
-            theme.empty_state(
-                "Nobody fits all of this",
-                "Try another day, or fewer words.",
-                theme.button("Clear the filters", kind="primary", on_click=Directory.clear),
-                icon_name="search-x",
-            )
-        ),
-        rx.cond(
-            Directory.elsewhere,
-            theme.section(
-                "Soonest of all departments",
-                theme.card(theme.rows(rx.foreach(Directory.elsewhere, _row)), flush=True),
-            ),
-        ),
-        gap="loose",
     )

@@ -22,7 +22,11 @@ _LONGEST_TOKEN = 64
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What is offered; no doctor means that there is no such offer."""
+    """What is offered; no doctor means that there is no such offer.
+
+    Attributes:
+        instead_of: the time of the appointment that moves to this one; empty when this is a new one.
+    """
 
     doctor: str = ""
     about: str = ""
@@ -31,6 +35,7 @@ class Shown:
     until: str = ""
     is_open: bool = False
     is_mine: bool = False
+    instead_of: str = ""
     doctor_path: str = routes.DOCTORS
 
 
@@ -51,13 +56,13 @@ class Offer(Screen):
 
     @handler(Role.PATIENT)
     async def take(self) -> Any:
-        """Book the time."""
+        """Take the time: book it, or move the appointment there that is later."""
         try:
-            booked = await bridge.call(self, waiting.take, token=self._token)
+            taken = await bridge.call(self, waiting.take, token=self._token)
         except OfferOver:
             await self._show()
             return None
-        return rx.redirect(routes.booked(booked.reference))
+        return rx.redirect(routes.booked(taken.reference))
 
     @handler(Role.PATIENT)
     async def decline(self) -> None:
@@ -84,6 +89,7 @@ def _shown(found: waiting.Offer) -> Shown:
         until=words.moment(found.until, now=now).replace("To", "to", 1),
         is_open=found.is_open,
         is_mine=found.is_mine,
+        instead_of=words.moment(found.instead_of, now=now) if found.instead_of else "",
         doctor_path=routes.doctor_profile(found.doctor_id),
     )
 
@@ -121,9 +127,18 @@ def _open() -> rx.Component:
 
 
 def _answers() -> rx.Component:
-    return theme.line(
-        theme.button("Take this appointment", kind="primary", on_click=Offer.take),
-        theme.button("No, thank you", kind="quiet", on_click=Offer.decline),
+    later = Offer.shown.instead_of
+    moves = theme.notice(
+        "Your appointment of ", rx.el.strong(later), " moves to this time. The later one goes to somebody else."
+    )
+    take = rx.cond(later, "Move my appointment here", "Take this appointment")
+    keep = rx.cond(later, "No, keep the later one", "No, thank you")
+    return theme.stack(
+        rx.cond(later, moves),
+        theme.line(
+            theme.button(take, kind="primary", on_click=Offer.take),
+            theme.button(keep, kind="quiet", on_click=Offer.decline),
+        ),
     )
 
 
@@ -148,7 +163,8 @@ def _over() -> rx.Component:
             rx.cond(is_known, "This offer is over", "We do not know this offer"),
             rx.cond(
                 is_known,
-                "The time was taken, declined, or not answered for too long. Perhaps another one is free.",
+                "The time was taken, declined, not answered for too long, or is no longer offered. "
+                "Who has not taken it keeps their place on the waiting list.",
                 "The link may be incomplete. Please open it from the message once more, or look for a free time.",
             ),
         ),

@@ -50,6 +50,7 @@ from mhms_app.web.theme.forms import (
     error_line,
     filters,
     form,
+    more_filters,
     option,
     pair,
     password_field,
@@ -60,7 +61,7 @@ from mhms_app.web.theme.forms import (
     text_field,
 )
 from mhms_app.web.theme.layout import bottom_bar, cards, line, narrow, panel, split, stack
-from mhms_app.web.theme.lists import cell, list_row, pager, rows, table, table_row
+from mhms_app.web.theme.lists import cell, list_row, pager, rows, table, table_row, time_link, times
 from mhms_app.web.theme.messages import confirm, countdown, empty_state, loading, notice, skeleton, skeleton_rows
 from mhms_app.web.theme.numbers import bar, bars, curve, curve_points, progress, stat, stats
 from mhms_app.web.theme.weeks import (
@@ -115,6 +116,7 @@ __all__ = [
     "link_button",
     "list_row",
     "loading",
+    "more_filters",
     "narrow",
     "no_slots",
     "notice",
@@ -147,6 +149,8 @@ __all__ = [
     "text_area",
     "text_field",
     "time_block",
+    "time_link",
+    "times",
     "unseen",
     "week_grid",
     "well",

@@ -24,6 +24,17 @@ def filters(*fields: Content, **props: Any) -> rx.Component:
     return rx.el.div(*fields, class_name="filters", **props)
 
 
+def more_filters(chosen: Content, *fields: Content, label: str, icon_name: str) -> rx.Component:
+    """Further filters, put away behind what is chosen in them; opened, they take a row of their own."""
+    summary = rx.el.summary(
+        icon(icon_name),
+        rx.el.span(rx.el.span(f"{label}: ", class_name="unseen"), chosen),
+        icon("chevron-down", class_name="after"),
+        class_name="control",
+    )
+    return rx.el.details(summary, rx.el.div(*fields), class_name="more-filters")
+
+
 def text_field(
     label: str,
     name: str,

@@ -48,6 +48,16 @@ def list_row(
     )
 
 
+def times(*items: Content) -> rx.Component:
+    """A few times to choose from, each a ``time_link``, side by side."""
+    return rx.el.ul(*items, class_name="times")
+
+
+def time_link(*content: Content, href: Content) -> rx.Component:
+    """A time that leads to where it is booked."""
+    return rx.el.li(rx.el.a(*content, href=href))
+
+
 def table(caption: str, headings: Sequence[str], *body: Content) -> rx.Component:
     """A table; on phones each row is a small card. An empty heading is for the column of actions."""
     return rx.el.table(

@@ -1,0 +1,280 @@
+"""Looking for a time: the next ones across a department with any doctor, at hours that suit; and why there are none.
+
+Days are cut out on the clinic's clock before the database is asked: for each doctor and each day that fits, one short
+walk along the index over open slots finds the first. However many slots there are, few are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, TypedDict
+
+from sqlalchemy import CTE, ColumnElement, Integer, ScalarSelect, Select, and_, column, func, not_, select, values
+from sqlalchemy.orm import aliased
+from sqlmodel import Session, col
+
+from mhms_app import db
+from mhms_app.accounts.models import User
+from mhms_app.actor import Actor
+from mhms_app.availability import finding, when_rules
+from mhms_app.availability.models import Slot
+from mhms_app.availability.rules import DAY, MINUTE, Times
+from mhms_app.availability.slots import OPEN, STATES
+from mhms_app.availability.when_rules import ANY_TIME, Facts, Nothing, When
+from mhms_app.db import Page, UTCDateTime
+from mhms_app.directory import service as directory
+from mhms_app.directory.models import Department, Doctor
+from mhms_app.directory.service import DepartmentRow, DoctorCard, DoctorRow
+from mhms_app.settings import settings
+
+_STAGES = (7, 28)  # days that are looked at first: most people find something in them
+_SOONEST = 6
+_near = aliased(Slot)
+_IS_FREE = and_(col(_near.state) == OPEN, not_(col(_near.busy)))
+
+
+class Asked(TypedDict):
+    """Among whom somebody looks: words as in ``directory.visible_doctors``, and a department."""
+
+    search: str
+    department_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class NextTime:
+    """The first time of a doctor on a day; instants are aware UTC."""
+
+    slot_id: int
+    doctor_id: int
+    doctor: str
+    department: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What is looked at in a department: from an instant until before another."""
+
+    department_id: int
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The answer to somebody who looks for a doctor.
+
+    Attributes:
+        departments: where one can look.
+        soonest: the next times with any doctor; empty when words are looked for.
+        cards: the doctors who fit.
+        nothing: why there is no time, when there is none.
+        elsewhere: when no doctor fits, those who can be seen soonest.
+    """
+
+    departments: tuple[DepartmentRow, ...]
+    soonest: tuple[NextTime, ...]
+    cards: Page[DoctorCard]
+    nothing: Nothing | None
+    elsewhere: tuple[DoctorCard, ...]
+
+
+def find_doctors(
+    session: Session,
+    actor: Actor | None,
+    *,
+    search: str = "",
+    department_id: int | None = None,
+    when: When = ANY_TIME,
+    page: int = 1,
+    size: int = 12,
+) -> Found:
+    """Answer a search: the next times with any doctor, the doctors who fit, and if there is nothing, why.
+
+    Raises:
+        Invalid: the day is too far away.
+    """
+    asked: Asked = {"search": search, "department_id": department_id}
+    cards = (
+        fitting_doctors(session, actor, **asked, when=when, page=page, size=size)
+        if when.is_narrow
+        else finding.doctor_cards(session, actor, **asked, day=when.day, page=page, size=size)
+    )
+    soonest = () if search else next_times(session, actor, department_id=department_id, when=when, limit=_SOONEST)
+    is_there = cards.total if search else soonest
+    return Found(
+        directory.list_departments(session, actor),
+        soonest,
+        cards,
+        None if is_there else why_nothing(session, actor, **asked, when=when),
+        () if cards.total else finding.next_available(session, actor, after=db.clock.now(), limit=3),
+    )
+
+
+def next_times(
+    session: Session, actor: Actor | None, *, department_id: int | None = None, when: When, limit: int
+) -> tuple[NextTime, ...]:
+    """The next times that can be booked with any doctor, by time: of each doctor and day the first.
+
+    Args:
+        department_id: None means all of them.
+    """
+    found: list[NextTime] = []
+    for windows in _stages(session, department_id, when):
+        wanted = _firsts(windows).add_columns(
+            col(User.full_name), col(Department.name), col(Slot.starts_at), col(Slot.ends_at)
+        )
+        rows = session.execute(wanted.order_by(col(Slot.starts_at), col(Doctor.id)).limit(limit - len(found)))
+        found += [NextTime(*row) for row in rows]
+        if len(found) == limit:
+            break
+    return tuple(found)
+
+
+def fitting_doctors(
+    session: Session,
+    actor: Actor | None,
+    *,
+    search: str = "",
+    department_id: int | None = None,
+    when: When,
+    page: int = 1,
+    size: int = 12,
+) -> Page[DoctorCard]:
+    """Find doctors by name who have a time then, each with the first that can be booked.
+
+    Args:
+        search, department_id: as ``directory.visible_doctors``.
+    """
+    asked = directory.visible_doctors(search=search, department_id=department_id)
+    names = session.execute(asked.with_only_columns(col(Doctor.id)).order_by(col(User.name_key), col(Doctor.id)))
+    order = list(names.scalars())
+    first: dict[int, tuple[datetime, int]] = {}
+    for windows in _stages(session, department_id, when):
+        rest = [key for key in order if key not in first]
+        if not rest:
+            break
+        wanted = _firsts(windows).add_columns(col(Slot.starts_at)).where(col(Doctor.id).in_(rest))
+        for slot_id, doctor_id, starts_at in session.execute(wanted.order_by(col(Slot.starts_at))):
+            first.setdefault(doctor_id, (starts_at, slot_id))
+    fitting = [key for key in order if key in first]
+    here = fitting[(page - 1) * size : page * size]
+    rows = session.execute(directory.visible_doctors().where(col(Doctor.id).in_(here)))
+    doctors = {row[0]: DoctorRow(*row) for row in rows}
+    return Page(tuple(DoctorCard(doctors[key], *first[key], free_this_week=0) for key in here), len(fitting))
+
+
+def why_nothing(
+    session: Session,
+    actor: Actor | None,
+    *,
+    department_id: int | None = None,
+    doctor_id: int | None = None,
+    search: str = "",
+    when: When,
+) -> Nothing:
+    """Say why nothing can be booked then, as ``when_rules.why_nothing`` decides."""
+    bounds = _bounds(session, department_id)
+    if not bounds:
+        return Nothing(when_rules.Why.NOBODY)
+    mine = directory.visible_doctors(search=search, department_id=department_id)
+    if doctor_id is not None:
+        mine = mine.where(col(Doctor.id) == doctor_id)
+    now, table = db.clock.now(), _table(bounds)
+    to_come = col(_near.starts_at) > now
+    bookable = _slots_of_doctor(_IS_FREE, col(_near.starts_at) > table.c.since, col(_near.starts_at) < table.c.until)
+    found = session.execute(
+        mine.join(table, table.c.department_id == col(Doctor.department_id)).with_only_columns(
+            func.count(),
+            func.max(_last(_slots_of_doctor(to_come, col(_near.state) != STATES["withdrawn"]))),
+            func.min(_first(_slots_of_doctor(to_come, _IS_FREE))),
+            func.min(_first(bookable.correlate(Doctor, table))),
+        )
+    ).one()
+    facts, notice = Facts(*found), max(bound.since for bound in bounds) - now
+    return when_rules.why_nothing(facts, when, now=now, notice=notice, zone=settings().zone)
+
+
+def _bounds(session: Session, department_id: int | None) -> list[_Window]:
+    """Between which instants each open department takes bookings now."""
+    now = db.clock.now()
+    wanted = select(col(Department.id), col(Department.notice_minutes), col(Department.ahead_days))
+    wanted = wanted.where(col(Department.active))
+    if department_id is not None:
+        wanted = wanted.where(col(Department.id) == department_id)
+    return [
+        _Window(key or 0, now + notice * MINUTE, now + ahead * DAY + timedelta.resolution)
+        for key, notice, ahead in session.execute(wanted)
+    ]
+
+
+def _stages(session: Session, department_id: int | None, when: When) -> Iterator[list[_Window]]:
+    """The windows to be looked at, the near ones first; where nothing is published any more they end."""
+    bounds = _bounds(session, department_id)
+    if not bounds:
+        return
+    zone, today = settings().zone, db.clock.today()
+    end = max(bound.until for bound in bounds).astimezone(zone).date()
+    begin = today
+    for stage in (*_STAGES, None):
+        if stage is None:
+            end = min(end, _last_open_day(session, department_id))
+        last = end if stage is None else min(end, today + stage * DAY)
+        windows = _windows(bounds, when_rules.spans(when, begin, last, zone=zone))
+        begin = last + DAY
+        if windows:
+            yield windows
+
+
+def _windows(bounds: Iterable[_Window], spans: Iterable[Times]) -> list[_Window]:
+    """These spans in each department, as far as it takes bookings then."""
+    return [
+        _Window(bound.department_id, max(begin - timedelta.resolution, bound.since), min(over, bound.until))
+        for bound in bounds
+        for begin, over in spans
+        if begin < bound.until and over > bound.since
+    ]
+
+
+def _last_open_day(session: Session, department_id: int | None) -> date:
+    """The day of the clinic with the last free slot, or today."""
+    last = _last(_slots_of_doctor(_IS_FREE, col(_near.starts_at) > db.clock.now()))
+    doctors = directory.visible_doctors(department_id=department_id)
+    found = session.scalar(doctors.with_only_columns(func.max(last)))
+    return max(found or db.clock.now(), db.clock.now()).astimezone(settings().zone).date()
+
+
+def _firsts(windows: Iterable[_Window]) -> Select[int | None, int | None]:
+    """The key of the first free slot of every doctor whom patients can find, in each of these windows."""
+    table = _table(windows)
+    free = _slots_of_doctor(_IS_FREE, col(_near.starts_at) > table.c.since, col(_near.starts_at) < table.c.until)
+    nearest = free.with_only_columns(col(_near.id)).order_by(col(_near.starts_at)).limit(1).correlate(Doctor, table)
+    return (
+        directory.visible_doctors()
+        .join(table, table.c.department_id == col(Doctor.department_id))
+        .join(Slot, col(Slot.id) == nearest.scalar_subquery())
+        .with_only_columns(col(Slot.id), col(Doctor.id))
+    )
+
+
+def _slots_of_doctor(*conditions: ColumnElement[bool]) -> Select[Any]:
+    mine: Select[Any] = select(col(_near.starts_at)).where(col(_near.doctor_id) == col(Doctor.id), *conditions)
+    return mine.correlate(Doctor)
+
+
+def _first(slots: Select[Any]) -> ScalarSelect[Any]:
+    return slots.order_by(col(_near.starts_at)).limit(1).scalar_subquery()
+
+
+def _last(slots: Select[Any]) -> ScalarSelect[Any]:
+    return slots.order_by(col(_near.starts_at).desc()).limit(1).scalar_subquery()
+
+
+def _table(windows: Iterable[_Window]) -> CTE:
+    """The windows as rows that a statement can be joined with."""
+    columns = (column("department_id", Integer), column("since", UTCDateTime), column("until", UTCDateTime))
+    rows = [(window.department_id, window.since, window.until) for window in windows]
+    return values(*columns).data(rows).cte("windows")
