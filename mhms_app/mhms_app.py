@@ -12,6 +12,7 @@ from mhms_app.api.app import make_api
 from mhms_app.api.wall import Wall
 from mhms_app.availability.publisher import HoursPublisher
 from mhms_app.booking import tasks
+from mhms_app.calendars import google_task
 from mhms_app.live.hub import hub
 from mhms_app.live.keeper import keeper
 from mhms_app.notifications.dispatcher import Dispatcher
@@ -49,6 +50,7 @@ app.register_lifespan_task(tasks.remind)
 app.register_lifespan_task(tasks.summarise)
 app.register_lifespan_task(tasks.finish_leaves)
 app.register_lifespan_task(tasks.tend_waiting_list)
+app.register_lifespan_task(google_task.run)
 for page in PAGES:
     app.add_page(page.component, route=page.route, title=f"{page.title} · {settings().clinic_name}", on_load=page.load)
 logs.configure()  # last: what was made above has brought handlers of its own

@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from mhms_app import routes
-from mhms_app.api import calendars, exports, health, session
+from mhms_app.api import calendars, exports, google, health, session
 
 
 def make_api() -> Starlette:
@@ -21,5 +21,6 @@ def make_api() -> Starlette:
             Route(routes.BOOKINGS_CSV, exports.bookings_csv),
             Route(routes.CALENDAR_FILE, calendars.appointment),
             Route(routes.CALENDAR_FEED, calendars.feed),
+            Route(routes.GOOGLE_CALLBACK, google.callback),
         ]
     )

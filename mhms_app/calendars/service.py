@@ -153,6 +153,13 @@ def read_feed(session: Session, *, token: str) -> bytes:
     return ical.feed(map(write, found), name=f"{settings().clinic_name}: appointments")
 
 
+def entries_of(session: Session, appointment_ids: tuple[int, ...], *, shows: Shows) -> dict[int, Entry]:
+    """These appointments as a doctor's calendar shows them, by their keys and in order of time."""
+    write = _for_doctor if shows is Shows.INITIALS else _as_busy
+    found = _appointments(session, col(Appointment.id).in_(appointment_ids))
+    return {each.appointment.id or 0: write(each) for each in found}
+
+
 def _for_patient(found: Found) -> Entry:
     url = f"{settings().base_url}{routes.booked(found.appointment.reference)}"
     return replace(

@@ -1,0 +1,74 @@
+"""A stand-in for Google that the settings point to, and a doctor whose calendar is connected there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+import pytest
+from sqlmodel import Session
+
+from mhms_app import db
+from mhms_app.actor import Actor
+from mhms_app.calendars import google as service
+from mhms_app.calendars.google_client import Calendar, Tokens
+from mhms_app.calendars.rules import Shows
+from mhms_app.directory.models import Doctor
+from mhms_app.settings import settings
+from tests import builders
+from tests.calendars.google_stand_in import CLIENT_ID, CLIENT_SECRET, KEY, Google, running
+
+MAIN = "jo@example.com"
+
+
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
+    """Set one ``MHMS_*`` variable for this test."""
+
+    def configure(name: str, value: str) -> None:
+        monkeypatch.setenv(name, value)
+        settings.cache_clear()
+
+    yield configure
+    monkeypatch.undo()
+    settings.cache_clear()
+
+
+@pytest.fixture
+def google(configure: Callable[[str, str], None]) -> Iterator[Google]:
+    """Google, and a clinic that has credentials for it."""
+    with running() as google:
+        configure("OAUTHLIB_INSECURE_TRANSPORT", "1")  # the stand-in has no certificate
+        configure("MHMS_GOOGLE_URL", google.url)
+        configure("MHMS_GOOGLE_CLIENT_ID", CLIENT_ID)
+        configure("MHMS_GOOGLE_CLIENT_SECRET", CLIENT_SECRET)
+        configure("MHMS_ENCRYPTION_KEYS", KEY)
+        yield google
+
+
+@pytest.fixture
+def doctor(database: str, now: datetime) -> Doctor:
+    """A doctor; what the tests of this folder add is committed, for others look at it."""
+    with db.transaction() as session:
+        return builders.doctor(session)
+
+
+@pytest.fixture
+def haddad(doctor: Doctor) -> Actor:
+    """The doctor, logged in."""
+    with db.transaction() as session:
+        return builders.actor(session, doctor)
+
+
+@pytest.fixture
+def connected(google: Google, haddad: Actor) -> Actor:
+    """The doctor, whose main calendar is connected."""
+    with db.transaction() as session:
+        connect(session, haddad)
+    return haddad
+
+
+def connect(session: Session, actor: Actor, *, shows: Shows = Shows.BUSY, calendar: str = MAIN) -> None:
+    service.keep(session, actor, tokens=Tokens("refresh-0", "access-0"))
+    session.flush()
+    service.choose(session, actor, calendar=Calendar(calendar, "Jo Moreau"), shows=shows)
