@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import Select, select
 from sqlmodel import Session, col
@@ -131,7 +130,7 @@ def days(first: date, last: date) -> tuple[datetime, datetime]:
     return span(first, (last - first) // DAY + 1, zone=settings().zone)
 
 
-def _free(department_id: int) -> Select[Any]:
+def _free(department_id: int) -> Select[int | None, int, str, datetime, datetime]:
     """The free slots to come of the doctors of a department whom patients can find, by time."""
     return (
         select(col(Slot.id), col(Slot.doctor_id), col(User.full_name), col(Slot.starts_at), col(Slot.ends_at))

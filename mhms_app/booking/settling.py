@@ -45,15 +45,20 @@ def settle(session: Session, *, item_id: int) -> None:
 
 
 def finish_all() -> int:
-    """See to every appointment that an interrupted leave has left, each in a transaction of its own; counts them."""
+    """See to what interrupted leaves have left, each appointment in a transaction of its own; says to how many."""
     with db.transaction(read_only=True) as session:
         waiting = session.scalars(
             select(col(LeaveItem.id)).where(col(LeaveItem.done_at).is_(None)).order_by(col(LeaveItem.id))
         ).all()
+    done = 0
     for item_id in waiting:
-        with db.transaction() as session:
-            settle(session, item_id=item_id or 0)
-    return len(waiting)
+        try:
+            with db.transaction() as session:
+                settle(session, item_id=item_id or 0)
+            done += 1
+        except Exception as error:  # one that goes wrong must not keep the others waiting; it is tried again
+            log.warning("appointment of a leave cannot be seen to: item %s (%s)", item_id, type(error).__name__)
+    return done
 
 
 def _appointment_under_lock(session: Session, appointment_id: int) -> Appointment:

@@ -18,13 +18,14 @@ from mhms_app import db
 from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Actor, Role, require_role
 from mhms_app.audit import service as audit
+from mhms_app.audit.models import AuditEntry
 from mhms_app.booking import rules
 from mhms_app.booking.models import Appointment, DeskNote, Leave, LeaveItem, Status
-from mhms_app.db import Page
-from mhms_app.directory.models import Doctor
+from mhms_app.db import Page, UTCDateTime
+from mhms_app.directory.models import Department, Doctor
 from mhms_app.errors import NotFound
 
-_Person, _Practitioner = aliased(User), aliased(User)
+_Person, _Practitioner, _Left = aliased(User), aliased(User), aliased(LeaveItem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class DeskRow:
 
     Attributes:
         first, last: the days of the leave that it is in, or None when the doctor is gone.
+        since: when the leave left it for the desk, or the doctor's account was closed or changed.
     """
 
     id: int
@@ -41,10 +43,12 @@ class DeskRow:
     phone: str
     email: str
     doctor: str
+    department: str
     starts_at: datetime
     ends_at: datetime
     first: date | None
     last: date | None
+    since: datetime | None
 
 
 def worklist(session: Session, actor: Actor | None, *, page: int = 1, size: int = 25) -> Page[DeskRow]:
@@ -52,11 +56,20 @@ def worklist(session: Session, actor: Actor | None, *, page: int = 1, size: int 
     require_role(actor, Role.ADMIN)
     waiting = _waiting().subquery()
     latest = (
-        select(func.max(LeaveItem.leave_id))
+        select(func.max(LeaveItem.id))
         .where(
             col(LeaveItem.appointment_id) == col(Appointment.id),
             col(LeaveItem.slot_id) == col(Appointment.slot_id),
             col(LeaveItem.outcome) == "desk",
+        )
+        .scalar_subquery()
+    )
+    gone_since = (
+        select(func.max(AuditEntry.at))
+        .where(
+            col(AuditEntry.object_type) == "user",
+            col(AuditEntry.object_id) == col(Doctor.user_id),
+            col(AuditEntry.action).in_(("user.deactivate", "user.assign_role")),
         )
         .scalar_subquery()
     )
@@ -68,17 +81,21 @@ def worklist(session: Session, actor: Actor | None, *, page: int = 1, size: int 
             col(_Person.phone),
             col(_Person.email),
             col(_Practitioner.full_name),
+            col(Department.name),
             col(Appointment.starts_at),
             col(Appointment.ends_at),
             col(Leave.first_day),
             col(Leave.last_day),
+            func.coalesce(col(_Left.done_at), gone_since, type_=UTCDateTime),
         )
         .join(waiting, waiting.c.id == col(Appointment.id))
         .join(Patient, col(Patient.id) == col(Appointment.patient_id))
         .join(_Person, col(_Person.id) == col(Patient.user_id))
         .join(Doctor, col(Doctor.id) == col(Appointment.doctor_id))
         .join(_Practitioner, col(_Practitioner.id) == col(Doctor.user_id))
-        .outerjoin(Leave, col(Leave.id) == latest)
+        .join(Department, col(Department.id) == col(Appointment.department_id))
+        .outerjoin(_Left, col(_Left.id) == latest)
+        .outerjoin(Leave, col(Leave.id) == col(_Left.leave_id))
         .order_by(col(Appointment.starts_at), col(Appointment.id))
         .offset((page - 1) * size)
         .limit(size)
@@ -89,6 +106,28 @@ def worklist(session: Session, actor: Actor | None, *, page: int = 1, size: int 
 def count(session: Session) -> int:
     """How many appointments need a person; the caller has authorised it."""
     return session.scalar(select(func.count()).select_from(_waiting().subquery())) or 0
+
+
+def waiting_number(session: Session, actor: Actor | None) -> int:
+    """How many appointments need a person, for an administrator."""
+    require_role(actor, Role.ADMIN)
+    return count(session)
+
+
+def left_behind(session: Session, actor: Actor | None, *, user_id: int) -> int:
+    """How many appointments to come would need a person if this doctor were gone, for an administrator."""
+    require_role(actor, Role.ADMIN)
+    found = session.scalar(
+        select(func.count())
+        .select_from(Appointment)
+        .join(Doctor, col(Doctor.id) == col(Appointment.doctor_id))
+        .where(
+            col(Doctor.user_id) == user_id,
+            col(Appointment.status) == Status.BOOKED.value,
+            col(Appointment.starts_at) > db.clock.now(),
+        )
+    )
+    return found or 0
 
 
 def mark_done(session: Session, actor: Actor | None, *, appointment_id: int, note: str) -> None:
@@ -102,7 +141,7 @@ def mark_done(session: Session, actor: Actor | None, *, appointment_id: int, not
         NotFound: no such appointment is on the list.
     """
     person = require_role(actor, Role.ADMIN)
-    note = rules.tidy_reason(note, most=rules.WHY_LENGTH)
+    note = rules.tidy_reason(note, most=rules.WHY_LENGTH, field="note")
     row = session.scalars(select(Appointment).where(col(Appointment.id) == appointment_id).with_for_update()).first()
     if row is None:
         raise NotFound

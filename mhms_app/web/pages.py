@@ -9,8 +9,9 @@ from typing import Any
 import reflex as rx
 
 from mhms_app import routes
-from mhms_app.web.admin import bookings, departments, emails, overview, slots, users
-from mhms_app.web.doctor import availability, day, hours, profile, unused
+from mhms_app.web.admin import bookings, departments, emails, overview, slots, users, worklist
+from mhms_app.web.admin import leave as admin_leave
+from mhms_app.web.doctor import availability, day, hours, leave, profile, unused
 from mhms_app.web.patient import booked, calendar, home, waiting
 from mhms_app.web.public import doctor_profile, doctors, landing, login, not_found, offer, signup
 
@@ -34,6 +35,7 @@ PAGES = (
     Page(routes.DOCTOR, "Your day", day.page, day.Day.load),
     Page(routes.AVAILABILITY, "Availability", availability.page, availability.Availability.load),
     Page(routes.HOURS, "Working hours", hours.page, hours.WorkingHours.load),
+    Page(routes.LEAVE, "Leave", leave.page, leave.Leave.load),
     Page(routes.UNUSED_SLOTS, "Unused slots", unused.page, unused.Unused.load),
     Page(routes.OWN_PROFILE, "Your profile", profile.page, profile.Profile.load),
     Page(routes.PATIENT, "My appointments", home.page, home.Home.load),
@@ -42,6 +44,8 @@ PAGES = (
     Page(routes.WAITING, "Waiting list", waiting.page, waiting.Waiting.load),
     Page(routes.OFFER, "A free time", offer.page, offer.Offer.load),
     Page(routes.ADMIN, "Overview", overview.page, overview.Overview.load),
+    Page(routes.ADMIN_WORKLIST, "Worklist", worklist.page, worklist.Worklist.load),
+    Page(routes.ADMIN_LEAVE, "Leave", admin_leave.page, admin_leave.DoctorsLeave.load),
     Page(routes.ADMIN_BOOKINGS, "Bookings", bookings.page, bookings.Bookings.load),
     Page(routes.ADMIN_SLOTS, "Slots", slots.page, slots.Slots.load),
     Page(routes.ADMIN_USERS, "Users", users.page, users.Users.load),

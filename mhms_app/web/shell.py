@@ -10,6 +10,7 @@ import reflex as rx
 from mhms_app import routes
 from mhms_app.settings import settings
 from mhms_app.web.components.around import connection_lost
+from mhms_app.web.components.desk_count import DeskCount, desk_count
 from mhms_app.web.components.native_form import posted_form
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
@@ -18,12 +19,18 @@ from mhms_app.web.theme import avatar, button, classes, icon, link_button, notic
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One entry of the navigation; ``short`` is its name in the bar at the bottom of a phone."""
+    """One entry of the navigation.
+
+    Attributes:
+        short: its name in the bar at the bottom of a phone.
+        counts: it says how many appointments wait there.
+    """
 
     name: str
     path: str
     icon_name: str
     short: str = ""
+    counts: bool = False
 
 
 _FIND = Place("Find a doctor", routes.DOCTORS, "search", "Find")
@@ -37,6 +44,7 @@ _PLACES = {
     ),
     "admin": (
         Place("Overview", routes.ADMIN, "layout-dashboard"),
+        Place("Worklist", routes.ADMIN_WORKLIST, "list-todo", counts=True),
         Place("Bookings", routes.ADMIN_BOOKINGS, "calendar-check"),
         Place("Slots", routes.ADMIN_SLOTS, "calendar-clock"),
         Place("Users", routes.ADMIN_USERS, "users"),
@@ -100,9 +108,13 @@ def _by_viewer(render: Any) -> rx.Component:
 
 def _navigation(role: str, active: str) -> rx.Component:
     return rx.el.nav(
-        *(rx.el.a(place.name, href=place.path, **_here(place, active)) for place in _PLACES[role]),
+        *(
+            rx.el.a(place.name, *([desk_count()] if place.counts else []), href=place.path, **_here(place, active))
+            for place in _PLACES[role]
+        ),
         aria_label="Main",
         class_name="nav",
+        on_mount=DeskCount.count if any(place.counts for place in _PLACES[role]) else rx.noop(),
     )
 
 
@@ -162,7 +174,11 @@ def _bottom_bar(role: str, active: str) -> rx.Component:
     return rx.el.nav(
         *(
             rx.el.a(
-                icon(place.icon_name), rx.el.span(place.short or place.name), href=place.path, **_here(place, active)
+                icon(place.icon_name),
+                rx.el.span(place.short or place.name),
+                *([desk_count()] if place.counts else []),
+                href=place.path,
+                **_here(place, active),
             )
             for place in shown
         ),

@@ -12,6 +12,7 @@ import pytest
 from sqlmodel import Session, select
 
 from mhms_app import db
+from mhms_app.accounts import service as accounts
 from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Actor, Role
 from mhms_app.availability import hours
@@ -22,6 +23,7 @@ from mhms_app.booking import changes, leave, leave_rules, lists, proposals, serv
 from mhms_app.booking.leave import Choice, LeaveRow
 from mhms_app.booking.leave_rules import Candidate, Displaced, Fate, Outcome
 from mhms_app.booking.models import Appointment, DeskNote, LeaveItem
+from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.errors import ClinicError, Invalid, LoginRequired, NotAllowed, NotFound
 from mhms_app.notifications.models import OutboxMessage
@@ -250,6 +252,24 @@ def test_an_interrupted_leave_goes_on_where_it_stopped(ward: Ward, done: int, mo
     assert sorted(ward.told().values()) == [1, 1, 1]
 
 
+def test_one_that_goes_wrong_keeps_nobody_else_waiting(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    ward.takes(a=Choice(Fate.CANCEL), b=Choice(Fate.CANCEL))
+    ward.session.commit()
+    do, broken = settling._do, ward.appointments[0]
+
+    def breaks(session: Session, item: LeaveItem, row: Appointment) -> Outcome:
+        if item.appointment_id == broken:
+            raise RuntimeError("a bug")
+        return do(session, item, row)
+
+    monkeypatch.setattr(settling, "_do", breaks)
+    assert settling.finish_all() == 2
+    assert ward.outcomes() == [None, "cancelled", "desk"]
+    ward.session.commit()
+    monkeypatch.undo()
+    assert settling.finish_all() == 1
+
+
 def test_a_lost_proposal_is_replaced_and_without_another_a_person_is_asked(ward: Ward) -> None:
     third = ward.slot(6 * DAY)
     ward.takes(a=Choice(Fate.MOVE, ward.later[0]), b=Choice(Fate.MOVE, ward.later[1]), c=Choice(Fate.MOVE, third))
@@ -350,6 +370,10 @@ def test_others_are_refused(ward: Ward) -> None:
             worklist.worklist(ward.session, actor)
         with pytest.raises(refused):
             worklist.mark_done(ward.session, actor, appointment_id=ward.appointments[0], note="")
+        with pytest.raises(refused):
+            worklist.waiting_number(ward.session, actor)
+        with pytest.raises(refused):
+            worklist.left_behind(ward.session, actor, user_id=ward.doctor.user_id)
     assert leave.affected(ward.session, other, first=FIRST, last=LAST) == ()
 
 
@@ -363,7 +387,10 @@ def test_the_worklist_holds_what_was_left_until_somebody_has_seen_to_it(ward: Wa
     ward.finishes()
     page = worklist.worklist(ward.session, boss)
     assert (page.total, [row.id for row in page.rows]) == (3, ward.appointments)
-    assert (page.rows[0].first, page.rows[0].last, page.rows[0].email) == (FIRST, LAST, ward.email(0))
+    first = page.rows[0]
+    assert (first.first, first.last, first.email, first.since) == (FIRST, LAST, ward.email(0), ward.now)
+    assert first.department == ward.department.name
+    assert worklist.waiting_number(ward.session, boss) == 3
     assert lists.overview(ward.session, boss).desk == 3
     for _ in range(2):
         worklist.mark_done(ward.session, boss, appointment_id=ward.appointments[0], note="Will call back.")
@@ -374,15 +401,17 @@ def test_the_worklist_holds_what_was_left_until_somebody_has_seen_to_it(ward: Wa
         worklist.mark_done(ward.session, boss, appointment_id=ward.appointments[1], note="")
 
 
-@pytest.mark.parametrize("change", [{"active": False}, {"role": "patient"}])
-def test_the_worklist_finds_appointments_of_doctors_who_are_gone(ward: Ward, change: dict[str, object]) -> None:
-    boss, user = admin(ward.session), ward.session.get_one(User, ward.doctor.user_id)
+@pytest.mark.parametrize("is_closed", [True, False])
+def test_the_worklist_finds_appointments_of_doctors_who_are_gone(ward: Ward, is_closed: bool) -> None:
+    boss, user_id = admin(ward.session), ward.doctor.user_id
     assert worklist.worklist(ward.session, boss).total == 0
-    for name, value in change.items():
-        setattr(user, name, value)
-    builders.added(ward.session, user)
+    assert worklist.left_behind(ward.session, boss, user_id=user_id) == 3
+    if is_closed:
+        accounts.set_active(ward.session, boss, user_id=user_id, active=False)
+    else:
+        directory.assign_role(ward.session, boss, user_id=user_id, role="patient", department_id=None)
     page = worklist.worklist(ward.session, boss, size=2)
-    assert (page.total, [row.first for row in page.rows]) == (3, [None, None])
+    assert (page.total, [(row.first, row.since) for row in page.rows]) == (3, [(None, ward.now)] * 2)
     worklist.mark_done(ward.session, boss, appointment_id=ward.appointments[0], note="")
     db.clock.freeze(ward.now + 2 * DAY + 2 * HOUR)
     assert [row.id for row in worklist.worklist(ward.session, boss).rows] == ward.appointments[2:]

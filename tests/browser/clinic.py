@@ -13,13 +13,15 @@ from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
 from typing import TypeVar
+from uuid import uuid4
 
 import psutil
 from sqlmodel import select
 
 from mhms_app import db
-from mhms_app.accounts.models import User
+from mhms_app.accounts.models import Patient, User
 from mhms_app.booking.models import Appointment
+from mhms_app.booking.rules import new_reference
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.settings import settings
 from mhms_app.web import words
@@ -82,6 +84,12 @@ def a_doctor(app: RunningApp, name: str, *, department: str = "Cardiology", appr
         return ADoctor(builders.key(doctor), user.full_name, user.email)
 
 
+def a_department(app: RunningApp, name: str) -> str:
+    """A department in which nobody works yet; its name."""
+    with app.database() as session:
+        return builders.department(session, name=name).name
+
+
 def a_patient(app: RunningApp, name: str) -> str:
     """A patient's e-mail address."""
     with app.database() as session:
@@ -94,6 +102,30 @@ def free(app: RunningApp, doctor: ADoctor, day: date, *clocks: str) -> dict[str,
     with app.database() as session:
         row = session.get_one(Doctor, doctor.id)
         return {clock: builders.key(builders.slot(session, row, at(day, clock))) for clock in clocks}
+
+
+def an_appointment(app: RunningApp, doctor: ADoctor, email: str, starts_at: datetime) -> str:
+    """An appointment at any time, also one that can no longer be booked; its reference."""
+    with app.database() as session:
+        row = session.get_one(Doctor, doctor.id)
+        user = session.exec(select(User).where(User.email == email)).one()
+        patient = session.exec(select(Patient).where(Patient.user_id == user.id)).one()
+        slot = builders.slot(session, row, starts_at, state="booked")
+        made = builders.added(
+            session,
+            Appointment(
+                reference=new_reference(),
+                slot_id=builders.key(slot),
+                patient_id=builders.key(patient),
+                doctor_id=doctor.id,
+                department_id=row.department_id,
+                starts_at=slot.starts_at,
+                ends_at=slot.ends_at,
+                idempotency_key=str(uuid4()),
+                created_at=starts_at - timedelta(days=3),
+            ),
+        )
+        return made.reference
 
 
 def appointments_with(app: RunningApp, doctor: ADoctor) -> list[Appointment]:

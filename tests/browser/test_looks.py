@@ -89,7 +89,7 @@ def test_a_patients_pages_are_accessible_and_fit(app: RunningApp, visitor: Arriv
 
 
 def test_a_doctors_pages_are_accessible_and_fit(app: RunningApp, visitor: Arrive, on_phone: bool) -> None:
-    paths = ("/doctor", "/doctor/availability", "/doctor/hours", "/doctor/unused", "/doctor/profile")
+    paths = ("/doctor", "/doctor/availability", "/doctor/hours", "/doctor/leave", "/doctor/unused", "/doctor/profile")
     newcomer = visitor(phone=on_phone).enters_as(a_doctor(app, f"Dr. Udo Leer {on_phone:d}", approved=False).email)
     doctor = visitor(phone=on_phone).enters_as(demo.DOCTOR)
     for person in (newcomer, doctor):
@@ -118,7 +118,7 @@ def test_a_doctors_pages_are_accessible_and_fit(app: RunningApp, visitor: Arrive
 
 def test_an_administrators_pages_are_accessible_and_fit(visitor: Arrive, on_phone: bool) -> None:
     admin = visitor(phone=on_phone).enters_as(demo.ADMIN)
-    for page in ("", "/users", "/departments", "/slots", "/bookings", "/emails"):
+    for page in ("", "/worklist", "/leave", "/users", "/departments", "/slots", "/bookings", "/emails"):
         admin.open(f"/admin{page}")
         is_accessible_and_fits(admin)
     for page in ("/users?q=nobody", "/slots?from=2001-01-01&to=2001-01-02", "/bookings?q=nobody", "/emails?q=nobody"):
@@ -183,6 +183,7 @@ def test_a_reload_shows_what_the_address_says(app: RunningApp, visitor: Arrive) 
             f"/admin/slots?from={tuesday}&to={tuesday}&page=2",
             "/admin/bookings?q=haddad&page=2",
             "/admin/emails?state=dead",
+            "/admin/leave?doctor=1",
             "/admin/departments",
         ),
     }.items():

@@ -26,9 +26,9 @@ from tests.socket.hostile import tab
 # a row, is written down here by somebody who has asked whether this page's reader may see it.
 PUBLIC = """
 admin.bookings.Bookings
-    address asked cancelling(can_cancel, department, doctor, email, patient, reference, status, tone, when)
-    departments doctor doctors export_path is_first is_last lines(can_cancel, department, doctor, email,
-    patient, reference, status, tone, when) summary
+    address anybody asked chosen(department, doctor, email, id, patient, phone, reference, when) departments
+    doctor doctors export_path first is_first is_last lines(can_change, department, doctor, email, patient,
+    reference, status, tone, when) more summary times(heading, times) way
 admin.departments.Departments
     edited(description, doctors, id, location, name, open) form is_closing is_editing loaded rules(ahead_days,
     cancel_reasons, change_hours, hold_minutes, horizon_weeks, missed_days, most_active, most_missed,
@@ -37,17 +37,26 @@ admin.departments.Departments
 admin.emails.Emails
     address asked dead is_first is_last last_sent lines(attempts, can_resend, created, email, error, id, kind,
     name, next, state, tone) oldest sent_today summary waiting
+admin.leave.DoctorsLeave
+    address asked cancels days doctor doctors drawn lines(doctor, fate, id, patient, proposal, when) loaded
+    running sums taken(done, id, text, title, total)
 admin.overview.Overview
-    area first_week last_week latest(can_cancel, department, doctor, email, patient, reference, status, tone,
+    area first_week last_week latest(can_change, department, doctor, email, patient, reference, status, tone,
     when) numbers(label, note, tone, value) points span tasks(action, icon, path, text, title) use
 admin.slots.Slots
     address asked departments doctor doctors drawn fresh is_asking is_first is_last lines(can_withdraw, day,
     department, doctor, id, state, time, tone) picked preview summary typed weekdays
 admin.users.Users
-    address asked asking chosen_role departments form is_first is_last is_open people(active, approved,
-    department, department_id, doctor_id, email, id, name, phone, role, role_name, since, state, tone)
+    address asked asking chosen_role departments form is_first is_last is_open left_behind people(active,
+    approved, department, department_id, doctor_id, email, id, name, phone, role, role_name, since, state, tone)
     person(active, approved, department, department_id, doctor_id, email, id, name, phone, role, role_name,
     since, state, tone) summary
+admin.worklist.Worklist
+    address anybody asked chosen(department, doctor, email, id, patient, phone, reference, when) first is_first
+    is_last lines(department, doctor, email, id, patient, phone, reference, since, when, why) more summary
+    times(heading, times) way
+components.desk_count.DeskCount
+    number
 doctor.availability.Availability
     address answered as_day as_week asked awaiting_approval chosen_day clock_note drawn first_hour focused
     following footnote fresh heading hours lanes(blocks, day, free, label, number, shown, today, weekday) lunch
@@ -61,9 +70,12 @@ doctor.day.Day
 doctor.hours.WorkingHours
     awaiting_approval days(key, text, title) drawn key kind lead loaded name panel preview_fact preview_rest
     preview_weeks(name, text) problems ready rest rules(key, text, title) typed weekdays
+doctor.leave.Leave
+    cancels days drawn lines(doctor, fate, id, patient, proposal, when) loaded running sums taken(done, id,
+    text, title, total)
 doctor.profile.Profile
     asked awaiting_approval bio department feeds(id, shows, since) languages new(address, webcal) public_path
-    title
+    title told
 doctor.unused.Unused
     loaded next_page previous_page slots(week, when) summary total
 patient.booked.Booked

@@ -63,7 +63,7 @@ KEEP_WHAT_IS_TYPED = {
     "admin.users.Users.save",
     "doctor.profile.Profile.save",
 }
-MAY_BE_MISSING = {"role", "department", "choice", "reason", "who", "part", "earliest"}
+MAY_BE_MISSING = {"role", "department", "choice", "reason", "who", "part", "earliest", "slot", "message"}
 
 
 def test_what_has_the_wrong_type_is_not_even_looked_at(app: RunningApp, cast: Cast) -> None:

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import reflex as rx
-from pydantic import Field
-from typing_extensions import TypedDict
 
 from mhms_app import routes
 from mhms_app.actor import Actor, Role
-from mhms_app.booking import changes, lists
+from mhms_app.booking import lists
 from mhms_app.booking.lists import BookingRow, Filter
 from mhms_app.directory import service as directory
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components import listing
+from mhms_app.web.components.changing import Changing, Chosen, change_button, change_panel
 from mhms_app.web.components.doctor_choice import DoctorChoice, doctor_filter
 from mhms_app.web.components.listing import SIZE, Listing, list_card
 from mhms_app.web.components.native_form import address_of
@@ -43,27 +42,13 @@ class Line:
     when: str
     status: str
     tone: str
-    can_cancel: bool = False
+    can_change: bool = False
 
 
-class StaffCancelForm(TypedDict):
-    """Why the clinic cancels."""
-
-    note: Annotated[str, Field(max_length=1000)]
-
-
-_NONE = Line("", "", "", "", "", "", "", "")
-
-
-class Bookings(Listing, DoctorChoice, Screen):
-    """The filtered list of bookings.
-
-    Attributes:
-        cancelling: the appointment about which it is asked whether and why to cancel it.
-    """
+class Bookings(Listing, DoctorChoice, Changing, Screen):
+    """The filtered list of bookings."""
 
     lines: list[Line] = []
-    cancelling: Line = _NONE
     departments: list[tuple[str, str]] = []
     export_path: str = routes.BOOKINGS_CSV
 
@@ -74,22 +59,8 @@ class Bookings(Listing, DoctorChoice, Screen):
     async def load(self) -> None:
         """Show the bookings that the address asks for."""
         self._read_address()
-        self.cancelling = _NONE
+        self.chosen = Chosen()
         await self._show()
-
-    @handler(Role.ADMIN, local=True)
-    async def ask(self, reference: Annotated[str, Field(max_length=12)]) -> None:
-        """Ask whether and why to cancel one of the appointments shown, or with ``""`` none."""
-        self.cancelling = next((line for line in self.lines if line.reference == reference), _NONE)
-
-    @handler(Role.ADMIN)
-    async def cancel(self, form: StaffCancelForm) -> None:
-        """Cancel it, whatever the department's window; the reason is kept and the patient reads it."""
-        line = self.cancelling
-        await bridge.call(self, changes.cancel, reference=line.reference, choice="", note=form["note"])
-        self.cancelling = _NONE
-        await self._show()
-        self.tell(f"The appointment of {line.patient} is cancelled, and a message is on its way.")
 
     async def _show(self) -> None:
         page, doctors, departments = await bridge.read(self, _look, asked=self.asked, number=self._number)
@@ -99,6 +70,16 @@ class Bookings(Listing, DoctorChoice, Screen):
         self.departments = [(str(row.id), row.name) for row in departments]
         self.export_path = address_of(routes.with_query(routes.BOOKINGS_CSV, **self.asked))
         self._show_pages(len(page.rows), page.total)
+
+    def _chosen(self, line: Line) -> Chosen:
+        return Chosen(
+            line.reference,
+            patient=line.patient,
+            email=line.email,
+            doctor=line.doctor,
+            department=line.department,
+            when=line.when,
+        )
 
 
 def _look(session: Session, actor: Actor | None, *, asked: Mapping[str, str], number: int) -> Any:
@@ -122,7 +103,7 @@ def line_of(row: BookingRow, now: datetime) -> Line:
         when=words.span(row.starts_at, row.ends_at, now=now),
         status=status,
         tone=tone,
-        can_cancel=row.status == "booked" and row.ends_at > now,
+        can_change=row.status == "booked" and row.ends_at > now,
     )
 
 
@@ -145,11 +126,11 @@ def page() -> rx.Component:
                     Bookings,
                     filters=_filters(),
                     rows=Bookings.lines,
-                    table=bookings_table(Bookings.lines, action=_cancel),
+                    table=bookings_table(Bookings.lines, action=_change),
                     empty=_nothing(),
                 ),
-                _question(),
-                shown=Bookings.cancelling.reference,
+                change_panel(Bookings),
+                shown=Bookings.chosen.reference,
             ),
         ),
         active=routes.ADMIN_BOOKINGS,
@@ -204,39 +185,8 @@ def _row(line: Line, action: Callable[[Line], rx.Component] | None) -> rx.Compon
     )
 
 
-def _cancel(line: Line) -> rx.Component:
-    return rx.cond(
-        line.can_cancel,
-        theme.button(
-            rx.fragment("Cancel", theme.unseen(" ", line.reference)),
-            kind="quiet",
-            compact=True,
-            on_click=Bookings.ask(line.reference),
-        ),
-    )
-
-
-def _question() -> rx.Component:
-    line = Bookings.cancelling
-    return theme.panel(
-        "Cancel this appointment?",
-        theme.well(rx.el.strong(line.when), rx.el.br(), line.patient, rx.el.br(), f"{line.doctor} · {line.department}"),
-        theme.form(
-            theme.text_area(
-                "Why?",
-                "note",
-                hint="The patient reads this, and it is kept in the audit trail.",
-                error=rx.cond(Bookings.errors["note"], Bookings.errors["note"], Bookings.errors["reason"]),
-                max_length=200,
-            ),
-            theme.button("Cancel appointment", kind="danger", solid=True, type="submit", full=True),
-            theme.button("Keep it", kind="quiet", full=True, on_click=Bookings.ask("")),
-            on_submit=Bookings.cancel,
-            key=line.reference,
-        ),
-        label="Cancel",
-        sheet=line.reference != "",
-    )
+def _change(line: Line) -> rx.Component:
+    return rx.cond(line.can_change, change_button(Bookings, line.reference, "Change"))
 
 
 def _nothing() -> rx.Component:

@@ -176,6 +176,9 @@ def _tasks(facts: Facts, now: datetime) -> list[Task]:
         title = f"{words.count(facts.outbox.dead, 'e-mail')} not delivered"
         path = routes.with_query(routes.ADMIN_EMAILS, state="dead")
         tasks.append(Task(title, "every attempt has failed", "mail-x", "Open", path))
+    if facts.desk:
+        title = f"{words.count(facts.desk, 'patient')} to call"
+        tasks.append(Task(title, "no rule could help their appointments", "phone", "Open", routes.ADMIN_WORKLIST))
     return tasks
 
 
@@ -229,14 +232,19 @@ def _needs_a_person() -> rx.Component:
         rx.cond(
             Overview.tasks,
             theme.rows(rx.foreach(Overview.tasks, _task)),
-            theme.empty_state("Nothing needs you now", "Doctors who await approval and undelivered e-mails come here."),
+            theme.empty_state(
+                "Nothing needs you now",
+                "Doctors who await approval, undelivered e-mails and patients to call come here.",
+            ),
         ),
         title="Needs a person",
     )
 
 
 def _task(task: Task) -> rx.Component:
-    symbol = rx.match(task.icon, ("user-check", theme.disc("user-check")), theme.disc("mail-x"))
+    symbol = rx.match(
+        task.icon, ("user-check", theme.disc("user-check")), ("phone", theme.disc("phone")), theme.disc("mail-x")
+    )
     return theme.list_row(
         task.title,
         task.text,

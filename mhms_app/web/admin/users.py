@@ -14,6 +14,7 @@ from mhms_app import routes
 from mhms_app.accounts import passwords
 from mhms_app.accounts import service as accounts
 from mhms_app.actor import Actor, Role
+from mhms_app.booking import worklist
 from mhms_app.directory import service as directory
 from mhms_app.directory.service import PersonRow
 from mhms_app.web import bridge, theme, words
@@ -75,12 +76,17 @@ _NOBODY = Person(0, 0, "", "", "", "patient", "", "", "", "", "", True, False, "
 
 
 class Users(Listing, Screen):
-    """The filtered list of people, and one of them in the panel."""
+    """The filtered list of people, and one of them in the panel.
+
+    Attributes:
+        left_behind: the appointments to come that would need a person if this doctor were gone; "" when there are none.
+    """
 
     people: list[Person] = []
     departments: list[tuple[str, str]] = []
     is_open: bool = False
     person: Person = _NOBODY
+    left_behind: str = ""
     chosen_role: str = "patient"
     asking: str = ""
     form: int = 0
@@ -98,7 +104,7 @@ class Users(Listing, Screen):
     @handler(Role.ADMIN)
     async def open(self, user_id: int) -> None:
         """Show somebody in the panel."""
-        self._take(await bridge.read(self, directory.get_person, user_id=user_id))
+        await self._show_person(user_id)
 
     @handler(Role.ADMIN, local=True)
     async def start(self) -> None:
@@ -195,8 +201,13 @@ class Users(Listing, Screen):
         """Read the list again, and the person in the panel, and say what was done."""
         await self._show()
         if user_id:
-            self._take(await bridge.read(self, directory.get_person, user_id=user_id))
+            await self._show_person(user_id)
         self.tell(sentence)
+
+    async def _show_person(self, user_id: int) -> None:
+        row, left_behind = await bridge.read(self, _look_at, user_id=user_id)
+        self._take(row)
+        self.left_behind = words.count(left_behind, "appointment") if left_behind else ""
 
     async def _show(self) -> None:
         page, departments = await bridge.read(self, _look, asked=self.asked, number=self._number)
@@ -217,6 +228,14 @@ def _look(session: Session, actor: Actor | None, *, asked: Mapping[str, str], nu
     return (
         directory.list_people(session, actor, search=asked["q"], role=role, status=status, page=number, size=SIZE),
         directory.list_departments(session, actor),
+    )
+
+
+def _look_at(session: Session, actor: Actor | None, *, user_id: int) -> tuple[PersonRow, int]:
+    """Somebody, and how many appointments to come are with them."""
+    return (
+        directory.get_person(session, actor, user_id=user_id),
+        worklist.left_behind(session, actor, user_id=user_id),
     )
 
 
@@ -388,7 +407,7 @@ def _known() -> rx.Component:
         rx.el.hr(),
         _role_form(),
         rx.el.hr(),
-        theme.stack(_approval(), _password(), _activity(), gap="tight"),
+        theme.stack(_leave(), _approval(), _password(), _activity(), gap="tight"),
     )
 
 
@@ -407,6 +426,10 @@ def _role_form() -> rx.Component:
             rx.cond(
                 Users.chosen_role != Users.person.role,
                 rx.el.p("A new role ends this person's sessions: they log in again.", class_name="hint"),
+            ),
+            rx.cond(
+                (Users.person.role == "doctor") & (Users.chosen_role != "doctor"),
+                rx.el.p(_left_behind(), class_name="hint"),
             ),
             theme.button(
                 rx.cond(Users.chosen_role == "doctor", "Change role or department", "Change role"),
@@ -463,6 +486,16 @@ def _department_field() -> rx.Component:
     )
 
 
+def _leave() -> rx.Component:
+    person = Users.person
+    return rx.cond(
+        person.doctor_id & (person.role == "doctor"),
+        theme.link_button(
+            "Enter a leave", f"{routes.ADMIN_LEAVE}?doctor={person.doctor_id}", full=True, icon_name="plane"
+        ),
+    )
+
+
 def _approval() -> rx.Component:
     person = Users.person
     return rx.cond(
@@ -505,6 +538,17 @@ def _password() -> rx.Component:
     )
 
 
+def _left_behind() -> rx.Component:
+    """What a doctor leaves behind, and who sees to it."""
+    return rx.cond(
+        Users.left_behind,
+        rx.fragment(
+            Users.left_behind, " to come stay booked and go to the worklist, for somebody to call the patients."
+        ),
+        rx.fragment("No appointments are left behind."),
+    )
+
+
 def _activity() -> rx.Component:
     person = Users.person
     return theme.stack(
@@ -516,8 +560,9 @@ def _activity() -> rx.Component:
                     rx.fragment("Deactivate ", person.name, "?"),
                     rx.cond(
                         person.doctor_id,
-                        "Their sessions end, they cannot log in, and patients no longer find them. "
-                        "Appointments that are booked stay.",
+                        rx.fragment(
+                            "Their sessions end, they cannot log in, and patients no longer find them. ", _left_behind()
+                        ),
                         "Their sessions end and they cannot log in. Appointments that are booked stay.",
                     ),
                     theme.button("Deactivate account", kind="danger", solid=True, on_click=Users.set_active(False)),

@@ -95,11 +95,14 @@ def list_card(title: str, state: Any, *, filters: tuple[Any, ...], rows: Any, ta
         rx.el.h2(title, class_name="unseen"),
         theme.loading(
             rx.fragment(
-                theme.filters(*filters, role="search", aria_label=f"{title}: filters"),
+                theme.filters(*filters, role="search", aria_label=f"{title}: filters") if filters else rx.fragment(),
                 rx.cond(rows, table, empty),
                 rx.cond(rows | ~state.is_first, _pages(state)),
             ),
-            rx.fragment(theme.filters(*(theme.skeleton("100%", "36px") for _ in filters[:3])), theme.skeleton_rows(8)),
+            rx.fragment(
+                theme.filters(*(theme.skeleton("100%", "36px") for _ in filters[:3])) if filters else rx.fragment(),
+                theme.skeleton_rows(8),
+            ),
         ),
         flush=True,
     )

@@ -8,6 +8,7 @@ import reflex as rx
 from typing_extensions import TypedDict
 
 from mhms_app import routes
+from mhms_app.booking import summaries
 from mhms_app.calendars import service as calendars
 from mhms_app.directory import service as directory
 from mhms_app.web import bridge, theme
@@ -36,6 +37,7 @@ class Profile(Screen):
     """The doctor's own texts and where patients see them, and the calendar addresses.
 
     Attributes:
+        told: who comes is told each morning.
         asked: the address about whose end the page asks, or 0.
     """
 
@@ -45,6 +47,7 @@ class Profile(Screen):
     languages: str = ""
     public_path: str = ""
     awaiting_approval: bool = False
+    told: bool = False
     feeds: list[Feed] = []
     new: NewFeed = NewFeed()
     asked: int = 0
@@ -56,6 +59,7 @@ class Profile(Screen):
         self.department, self.awaiting_approval = doctor.department, not doctor.approved
         self.title, self.bio, self.languages = doctor.title, doctor.bio, doctor.languages
         self.public_path = routes.doctor_profile(doctor.id)
+        self.told = await bridge.read(self, summaries.wants_summary)
         await self._show_feeds(NewFeed())
 
     @handler(Role.DOCTOR)
@@ -63,6 +67,15 @@ class Profile(Screen):
         """Change the texts."""
         await bridge.call(self, directory.edit_profile, doctor_id=None, **texts)
         self.tell("Your profile is saved.")
+
+    @handler(Role.DOCTOR)
+    async def tell_each_morning(self, is_on: bool) -> None:
+        """Tell who comes by e-mail each morning, or no longer."""
+        await bridge.call(self, summaries.want_summary, wanted=is_on)
+        self.told = is_on
+        self.tell(
+            "From tomorrow on you get an e-mail each morning." if is_on else "You get no more e-mails of the day."
+        )
 
     @handler(Role.DOCTOR)
     async def create_feed(self, wanted: Wanted) -> None:
@@ -105,6 +118,7 @@ def page() -> rx.Component:
 def _content() -> rx.Component:
     return theme.stack(
         _form(),
+        _mornings(),
         feed_section(
             theme.form(
                 theme.choices(
@@ -123,6 +137,26 @@ def _content() -> rx.Component:
             revoke=Profile.revoke_feed,
         ),
         gap="loose",
+    )
+
+
+def _mornings() -> rx.Component:
+    return theme.section(
+        "Each morning",
+        theme.card(
+            theme.checkbox(
+                "Tell me by e-mail who comes",
+                name="told",
+                checked=Profile.told,
+                on_change=Profile.tell_each_morning,
+                aria_describedby="told-hint",
+            ),
+            rx.el.p(
+                "At 06:00, on days with appointments: their times and the patients' initials, nothing else.",
+                id="told-hint",
+                class_name="hint",
+            ),
+        ),
     )
 
 
