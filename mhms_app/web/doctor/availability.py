@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
 import reflex as rx
@@ -17,27 +17,26 @@ from mhms_app.availability.rules import Plan
 from mhms_app.availability.service import Preview
 from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import agenda
-from mhms_app.errors import ClinicError, Conflict, Invalid, InvalidForm
+from mhms_app.errors import ClinicError, InvalidForm
 from mhms_app.live.hub import hub
 from mhms_app.settings import settings
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.address import address
 from mhms_app.web.doctor import plan as planning
 from mhms_app.web.doctor import week as drawing
+from mhms_app.web.doctor.choosing import Choosing, Day, Minute
 from mhms_app.web.doctor.panels import panel
-from mhms_app.web.doctor.pieces import approval_notice, day_shown, for_doctors
-from mhms_app.web.doctor.week import Lane, Picked
+from mhms_app.web.doctor.pieces import approval_notice, day_of, day_shown, for_doctors
+from mhms_app.web.doctor.week import Lane
 from mhms_app.web.doctor.week_view import week
 from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
 
-Day = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
-Minute = Annotated[int, Field(ge=0, lt=24 * 60)]
 FieldName = Literal["start", "end", "length", "pause", "lunch_start", "lunch_end", "last_day", "day", "time"]
 
 
-class Availability(Screen):
+class Availability(Choosing, Screen):
     """What the page of one week shows, or of one day of it.
 
     Attributes:
@@ -46,9 +45,6 @@ class Availability(Screen):
         as_week, as_day: addresses of the same in the other view; ``address`` is that of what is shown.
         first_hour, now_at, now_left: where the grid begins, and the line of the present in it.
         chosen_day: the day that phones show, and everybody when ``one_day``.
-        answered, focused: tell the grid that a drag was answered, and which slot gets the focus.
-        picked_ids: the free slots chosen to be changed or withdrawn.
-        moving: the form of the only chosen slot, and a key by which it is drawn anew.
         typed, weekdays, single, lunch: the form of publishing as it is filled in.
         drawn: it is drawn anew when this changes.
         problems: a sentence by field; unlike ``errors`` they stay until the form changes.
@@ -74,16 +70,6 @@ class Availability(Screen):
     shortest: int = 30
     lanes: list[Lane] = []
     chosen_day: str = ""
-    answered: int = 0
-    focused: int = 0
-
-    picked_ids: list[int] = []
-    picked: list[Picked] = []
-    moving: dict[str, str] = {}
-    withdraw_words: str = ""
-    offer_week: str = ""
-    footnote: str = ""
-    asked: bool = False
 
     typed: dict[str, str] = planning.UNTOUCHED
     weekdays: list[int] = []
@@ -95,11 +81,8 @@ class Availability(Screen):
     preview_fact: str = ""
     preview_rest: str = ""
     preview_wait: str = ""
-    sheet_open: bool = False
 
     _monday: date = date.min
-    _free: dict[int, rules.Times] = {}
-    _held: set[int] = set()
 
     @handler(Role.DOCTOR)
     async def load(self) -> None:
@@ -125,79 +108,6 @@ class Availability(Screen):
     async def open_sheet(self, is_open: bool) -> None:
         """Open the panel on a phone, or close it."""
         self.sheet_open = is_open
-
-    # Choosing and withdrawing
-
-    @handler(Role.DOCTOR, local=True)
-    async def pick(self, slot_id: int) -> None:
-        """Choose a free slot, or let go of it; one that is not free says why it cannot be chosen."""
-        self._must_be_free(slot_id)
-        self._pick(set(self.picked_ids) ^ {slot_id})
-
-    @handler(Role.DOCTOR, local=True)
-    async def open_slot(self, slot_id: int) -> Any:
-        """Choose just this slot and go on in the panel."""
-        self._must_be_free(slot_id)
-        self._pick({slot_id})
-        self.sheet_open = True
-        return rx.set_focus("panel")
-
-    @handler(Role.DOCTOR, local=True)
-    async def pick_day(self, day: Day) -> None:
-        """Choose every free slot of a day too."""
-        self._pick({*self.picked_ids, *(key for key, (at, _) in self._free.items() if str(_day_of(at)) == day)})
-
-    @handler(Role.DOCTOR, local=True)
-    async def pick_week(self) -> None:
-        """Choose every free slot of the week."""
-        self._pick(self._free)
-
-    @handler(Role.DOCTOR, local=True)
-    async def pick_none(self) -> None:
-        """Let go of every chosen slot."""
-        self.sheet_open = False
-        self._pick(())
-
-    @handler(Role.DOCTOR, local=True)
-    async def ask(self, is_asked: bool) -> None:
-        """Ask whether the chosen slots shall be withdrawn."""
-        self.asked = is_asked
-
-    @handler(Role.DOCTOR)
-    async def withdraw(self) -> None:
-        """Withdraw the chosen slots."""
-        chosen, self.asked, self.sheet_open = tuple(self.picked_ids), False, False
-        done = await bridge.call(self, availability.withdraw, slot_ids=chosen)
-        kept = f" {words.count(done.kept, 'slot')} could not be withdrawn any more." if done.kept else ""
-        self.tell(f"{words.count(done.withdrawn, 'slot')} withdrawn. Patients can no longer book this time.{kept}")
-        self._pick(())
-        await self._show()
-
-    # Another time for a slot
-
-    @handler(Role.DOCTOR)
-    async def drop(self, slot_id: int, day: Day, start: Minute, end: Minute) -> None:
-        """Give a slot the time to which it was dragged; a refusal is said above the week, and it is back."""
-        self.answered, self.focused = self.answered + 1, 0
-        try:
-            await self._change(slot_id, planning.day_of(day), planning.clock_of(start), planning.clock_of(end))
-        except Invalid as refusal:
-            raise ClinicError(refusal.sentence) from None
-
-    @handler(Role.DOCTOR)
-    async def change(self, form: planning.NewTime) -> None:
-        """Give the chosen slot the time that was typed."""
-        if len(self.picked_ids) != 1:
-            raise Conflict
-        await self._change(self.picked_ids[0], *planning.read_new_time(form))
-        self.answered += 1
-
-    async def _change(self, slot_id: int, day: date, start: time, end: time) -> None:
-        slot = await bridge.call(self, availability.change_slot, slot_id=slot_id, day=day, start=start, end=end)
-        self.tell(f"The slot is now on {words.span(slot.starts_at, slot.ends_at, now=bridge.now())}.")
-        self._pick(())
-        self.sheet_open, self.focused = False, slot.id
-        await self._show()
 
     # Publishing
 
@@ -282,7 +192,7 @@ class Availability(Screen):
         now, monday = bridge.now(), self._monday
         fresh = found.preview.fresh if found.preview else ()
         stretches = planning.runs(fresh, pause=planned.pause) if planned else []
-        stretches = [run for run in stretches if words.monday_of(_day_of(run[0])) == monday]
+        stretches = [run for run in stretches if words.monday_of(day_of(run[0])) == monday]
         hours = drawing.span_of_hours(
             [*((e.starts_at, e.ends_at) for e in found.entries), *((a, b) for a, b, _ in stretches)]
         )
@@ -306,7 +216,7 @@ class Availability(Screen):
     def _show_heading(self, found: agenda.Week) -> None:
         now, monday, day = bridge.now(), self._monday, date.fromisoformat(self.chosen_day)
         days = [date.fromisoformat(lane.day) for lane in self.lanes if lane.shown]
-        inside = [entry for entry in found.entries if not self.one_day or _day_of(entry.starts_at) == day]
+        inside = [entry for entry in found.entries if not self.one_day or day_of(entry.starts_at) == day]
         self.heading = words.long_day(day) if self.one_day else words.days_between(days[0], days[-1])
         self.summary = drawing.week_in_words(inside, now=now, unit="day" if self.one_day else "week")
         self.zone = words.zone_name(rules.span(monday, 1, zone=settings().zone)[0])
@@ -314,7 +224,7 @@ class Availability(Screen):
         self.as_week, self.as_day = routes.doctor_week(monday), routes.doctor_calendar_day(day)
         if self.one_day:
             self.previous, self.following = (routes.doctor_calendar_day(day + step * rules.DAY) for step in (-1, 1))
-            self.today = routes.doctor_calendar_day(_day_of(now))
+            self.today = routes.doctor_calendar_day(day_of(now))
         else:
             self.previous, self.following = (routes.doctor_week(monday + timedelta(weeks=step)) for step in (-1, 1))
             self.today = routes.AVAILABILITY
@@ -322,26 +232,10 @@ class Availability(Screen):
     def _show_preview(self, found: agenda.Week) -> None:
         if found.refusal:
             self.problems = planning.problems(found.refusal, single=self.single)
-        today = _day_of(bridge.now())
+        today = day_of(bridge.now())
         self.fresh = len(found.preview.fresh) if found.preview else 0
         self.preview_fact, self.preview_rest = preview_in_words(found.preview, today=today)
         self.preview_wait = self.problems.get("first_day") or waiting_for(self.problems, single=self.single)
-
-    def _must_be_free(self, slot_id: int) -> None:
-        if slot_id not in self._free:
-            raise rules.SlotHeld if slot_id in self._held else rules.SlotBooked
-
-    def _pick(self, slot_ids: Iterable[int]) -> None:
-        """Choose exactly these slots, and say so."""
-        chosen = sorted(slot_ids, key=lambda key: self._free[key])
-        if chosen != self.picked_ids:
-            self.picked_ids = chosen
-            self.asked = False
-        self.picked = drawing.picked_by_day(chosen, {key: at for key, (at, _) in self._free.items()})
-        self.moving = planning.time_typed(chosen[0], *self._free[chosen[0]]) if len(chosen) == 1 else {}
-        self.withdraw_words = f"Withdraw {words.count(len(chosen), 'slot')}"
-        self.footnote = "Drag over the week to publish, or choose a free slot to change it." if self._free else ""
-        self.offer_week = f"Choose all {len(self._free)} free slots" if len(chosen) < len(self._free) else ""
 
     async def _on_slots_changed(self, change: SlotsChanged) -> None:
         """Show what was booked or published just now; whoever is logged out meanwhile sees it at the next click."""
@@ -353,10 +247,6 @@ class Availability(Screen):
 
     async def _settle(self) -> None:
         """Nothing lingers here."""
-
-
-def _day_of(instant: datetime) -> date:
-    return words.local(instant).date()
 
 
 def preview_in_words(preview: Preview | None, *, today: date) -> tuple[str, str]:

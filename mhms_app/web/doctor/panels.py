@@ -20,7 +20,7 @@ def panel(view: Any) -> rx.Component:
 
 
 def _close(view: Any) -> rx.Component:
-    return rx.el.div(theme.icon_button("Close", "x", on_click=view.open_sheet(False)), class_name="only-phone")
+    return rx.el.div(theme.icon_button("Close", "x", on_click=view.open_sheet(False)), class_name="only-sheet")
 
 
 def _chosen(view: Any) -> rx.Component:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import reflex as rx
@@ -23,6 +23,11 @@ def day_shown(text: str, *, today: date) -> date:
     """The day that an address names, or today when it names none whose week is in the calendar."""
     day = rules.day_of(text)
     return day if day and words.monday_of(day).year in rules.YEARS else today
+
+
+def day_of(instant: datetime) -> date:
+    """The clinic's day of an instant."""
+    return words.local(instant).date()
 
 
 def for_doctors(*content: Any) -> rx.Component:

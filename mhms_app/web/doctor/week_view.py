@@ -28,12 +28,13 @@ def _heading(view: Any) -> rx.Component:
         ),
         rx.cond(view.clock_note, theme.notice(view.clock_note, icon_name="clock-alert")),
         theme.line(
-            theme.line(
+            rx.el.div(
                 theme.chip("free", "accent"),
                 theme.chip("being booked", "held"),
                 theme.chip("booked", "booked"),
                 theme.chip("not yet published", "planned"),
                 theme.chip("past"),
+                class_name="line only-wide",
                 aria_hidden="true",
             ),
             rx.el.p("Times are ", view.zone, ".", class_name="small second"),
@@ -130,7 +131,11 @@ def _footer(view: Any) -> rx.Component:
     return theme.line(
         rx.cond(
             view.footnote,
-            rx.el.p(view.footnote, class_name="small second"),
+            rx.el.p(
+                rx.el.span("Drag over the week to publish. ", class_name="only-mouse"),
+                view.footnote,
+                class_name="small second",
+            ),
             theme.link("Let your working hours publish slots", routes.HOURS, icon_after="arrow-right"),
         ),
         theme.link("Unused slots", routes.UNUSED_SLOTS, icon_after="arrow-right"),
