@@ -262,7 +262,7 @@ def _move_form(state: Any) -> rx.Component:
         theme.checkbox(
             f"Anybody in {state.chosen.department}",
             name="anybody",
-            checked=state.anybody,
+            default_checked=state.anybody,
             on_change=state.widen,
         ),
         theme.form(

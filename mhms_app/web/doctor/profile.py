@@ -147,7 +147,7 @@ def _mornings() -> rx.Component:
             theme.checkbox(
                 "Tell me by e-mail who comes",
                 name="told",
-                checked=Profile.told,
+                default_checked=Profile.told,
                 on_change=Profile.tell_each_morning,
                 aria_describedby="told-hint",
             ),
