@@ -16,7 +16,7 @@ from sqlmodel import Session, col
 from mhms_app import db
 from mhms_app.accounts.models import Patient, User
 from mhms_app.availability.models import FreshSlots, Slot, SlotState
-from mhms_app.availability.slots import OPEN
+from mhms_app.availability.slots import IS_FREE
 from mhms_app.booking import offers, waiting, waiting_rules
 from mhms_app.booking.models import ACTIVE, Appointment, Waiting, WaitingOffer
 from mhms_app.booking.policies import policy_of
@@ -100,7 +100,7 @@ def look(session: Session, *, doctor_id: int) -> News:
         .where(
             directory.visible_doctors().where(col(Doctor.id) == doctor_id).exists(),
             col(Slot.doctor_id) == doctor_id,
-            col(Slot.state) == OPEN,
+            IS_FREE,
             col(Slot.id) >= fresh.first_id,
             col(Slot.starts_at) > now + policy.notice,
             col(Slot.starts_at) <= now + policy.ahead,

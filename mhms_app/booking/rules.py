@@ -208,11 +208,18 @@ def _patient_refuses(patient: PatientView, upcoming: int, policy: Policy) -> Ite
             f"You have {upcoming} upcoming appointments, which is the most that can be booked online. "
             "Please call us for another."
         )
-    if patient.missed >= policy.most_missed:
-        yield BookingPaused(
-            f"You missed {patient.missed} appointments here within {in_words(policy.missed_within)}, "
-            "so online booking is paused for you. Please call us."
-        )
+    if refusal := why_paused(patient.missed, policy=policy):
+        yield refusal
+
+
+def why_paused(missed: int, *, policy: Policy) -> BookingPaused | None:
+    """Say why a patient who missed so many appointments cannot book online, or None if they can."""
+    if missed < policy.most_missed:
+        return None
+    return BookingPaused(
+        f"You missed {missed} appointments here within {in_words(policy.missed_within)}, "
+        "so online booking is paused for you. Please call us."
+    )
 
 
 def why_not_changeable(

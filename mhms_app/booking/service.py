@@ -187,16 +187,22 @@ def patient_view(session: Session, patient_id: int, slot: SlotFacts, *, without:
             col(Appointment.id).is_distinct_from(without),
         )
     )
-    missed = session.scalar(
+    missed = missed_by(session, patient_id, slot.department_id, slot.policy)
+    times = tuple((starts_at, ends_at) for starts_at, ends_at in active)
+    return PatientView(times, missed, id=patient_id)
+
+
+def missed_by(session: Session, patient_id: int, department_id: int, policy: Policy) -> int:
+    """How many appointments of a department a patient has missed within the policy's period."""
+    found = session.scalar(
         select(func.count()).where(
-            mine,
+            col(Appointment.patient_id) == patient_id,
             col(Appointment.status) == Status.NO_SHOW.value,
-            col(Appointment.department_id) == slot.department_id,
-            col(Appointment.starts_at) > now - slot.policy.missed_within,
+            col(Appointment.department_id) == department_id,
+            col(Appointment.starts_at) > db.clock.now() - policy.missed_within,
         )
     )
-    times = tuple((starts_at, ends_at) for starts_at, ends_at in active)
-    return PatientView(times, missed or 0, id=patient_id)
+    return found or 0
 
 
 def take_slot(session: Session, slot: SlotFacts, patient_id: int) -> bool:

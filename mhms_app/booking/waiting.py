@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import not_, select, update
+from sqlalchemy import ColumnElement, not_, or_, select, update
 from sqlmodel import Session, col
 
 from mhms_app import db
@@ -16,9 +16,11 @@ from mhms_app.actor import Actor
 from mhms_app.audit import service as audit
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.rules import weekday_bits, weekdays_in
-from mhms_app.booking import changes, offers, waiting_rules
+from mhms_app.booking import changes, offers, rules, waiting_rules
 from mhms_app.booking.models import ACTIVE, Appointment, Outcome, Waiting, WaitingOffer
-from mhms_app.booking.service import book, lock_patient, require_patient, slot_under_lock
+from mhms_app.booking.policies import policy_of
+from mhms_app.booking.rules import BookingPaused
+from mhms_app.booking.service import book, lock_patient, missed_by, require_patient, slot_under_lock
 from mhms_app.booking.waiting_rules import OfferOver, TooManyWaits
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
@@ -35,6 +37,7 @@ class Entry:
         doctor: ``""`` means anybody of the department.
         weekdays: Monday is 0.
         part: one of ``waiting_rules.PARTS``.
+        is_gone: nobody whom they wait for can be booked any more.
     """
 
     id: int
@@ -43,6 +46,7 @@ class Entry:
     weekdays: tuple[int, ...]
     part: str
     earliest: date
+    is_gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ def join(
     Raises:
         InvalidForm: as ``waiting_rules.problems`` decides.
         TooManyWaits: the patient waits for enough already.
+        BookingPaused: they have missed too many appointments there to be offered one.
         NotFound: there is no such doctor, or no such open department.
     """
     patient, patient_id = require_patient(actor)
@@ -108,6 +113,8 @@ def join(
     elif department_id not in {row.id for row in directory.list_departments(session, actor)}:
         raise NotFound
     lock_patient(session, patient_id)
+    if refusal := _paused(session, patient_id, department_id):
+        raise refusal
     wanted = Waiting(
         patient_id=patient_id,
         department_id=department_id,
@@ -148,7 +155,7 @@ def mine(session: Session, actor: Actor | None) -> tuple[Entry, ...]:
     """What the acting patient waits for, the oldest first."""
     _, patient_id = require_patient(actor)
     found = session.execute(
-        select(Waiting, col(User.full_name), col(Department.name))
+        select(Waiting, col(User.full_name), col(Department.name), is_gone())
         .join(Department, col(Department.id) == col(Waiting.department_id))
         .outerjoin(Doctor, col(Doctor.id) == col(Waiting.doctor_id))
         .outerjoin(User, col(User.id) == col(Doctor.user_id))
@@ -156,9 +163,16 @@ def mine(session: Session, actor: Actor | None) -> tuple[Entry, ...]:
         .order_by(col(Waiting.id))
     )
     return tuple(
-        Entry(row.id or 0, doctor or "", department, weekdays_in(row.weekdays), row.part, row.earliest)
-        for row, doctor, department in found
+        Entry(row.id or 0, doctor or "", department, weekdays_in(row.weekdays), row.part, row.earliest, is_over)
+        for row, doctor, department, is_over in found
     )
+
+
+def is_gone() -> ColumnElement[bool]:
+    """The entries of the list for which there is nobody whom patients can book."""
+    theirs = or_(col(Waiting.doctor_id).is_(None), col(Doctor.id) == col(Waiting.doctor_id))
+    serving = directory.visible_doctors().where(col(Doctor.department_id) == col(Waiting.department_id), theirs)
+    return ~serving.correlate(Waiting).exists()
 
 
 def offered(session: Session, actor: Actor | None, *, token: str) -> Offer:
@@ -277,6 +291,12 @@ def expire(session: Session, *, offer_id: int) -> None:
 
 
 _IS_OPEN = col(Waiting.ended_at).is_(None)
+
+
+def _paused(session: Session, patient_id: int, department_id: int) -> BookingPaused | None:
+    """Say why no time of the department could be offered to this patient, whatever becomes free."""
+    policy = policy_of(session.get_one(Department, department_id))
+    return rules.why_paused(missed_by(session, patient_id, department_id, policy), policy=policy)
 
 
 def _asks(entry: Waiting) -> tuple[object, ...]:

@@ -14,18 +14,19 @@ from sqlmodel import Session, col, select
 
 from mhms_app import db
 from mhms_app.accounts.models import Patient, User
-from mhms_app.actor import Actor
+from mhms_app.actor import Actor, Role
 from mhms_app.availability import hours
 from mhms_app.availability import service as availability
 from mhms_app.availability.hours import AddDay
 from mhms_app.availability.hours_rules import ExtraHours
 from mhms_app.availability.models import FreshSlots, Slot
 from mhms_app.availability.rules import Plan
-from mhms_app.booking import changes, holds, leave, matching, service, waiting
+from mhms_app.booking import changes, holds, leave, matching, service, unserved, waiting
 from mhms_app.booking.models import AppointmentMove
+from mhms_app.booking.rules import BookingPaused
 from mhms_app.booking.waiting_rules import OfferOver
 from mhms_app.directory.models import Department, Doctor
-from mhms_app.errors import NotFound
+from mhms_app.errors import LoginRequired, NotAllowed, NotFound
 from mhms_app.live import keeper
 from mhms_app.notifications.models import OutboxMessage
 from tests import builders
@@ -352,3 +353,59 @@ def test_an_offer_of_the_evening_is_kept_until_the_morning(session: Session, doc
     free(session, doctor, now + 5 * DAY)
     until = waiting.offered(session, jo, token=token_of(session, jo)).until
     assert until == datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+
+
+# Whom no rule can help ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def admin(session: Session) -> Actor:
+    return builders.actor(session, builders.user(session, role=Role.ADMIN))
+
+
+def test_who_waits_in_vain_is_on_the_list_of_the_desk(
+    session: Session, doctor: Doctor, admin: Actor, now: datetime
+) -> None:
+    jo, rita, kim = (somebody(session, name) for name in ("Jo Moreau", "Rita Berg", "Kim Ost"))
+    colleague = builders.doctor(session, name="Dr. Ben Cole", within=session.get_one(Department, doctor.department_id))
+    wait(session, jo, doctor)
+    wait(session, rita, doctor, anybody=True)
+    wait(session, kim, colleague, days=50)
+    assert unserved.unserved(session, admin).rows == ()
+    doctor.approved_at = None
+    session.flush()
+    (gone,) = unserved.unserved(session, admin).rows
+    assert (gone.patient, gone.doctor, gone.since, gone.is_gone) == ("Jo Moreau", "Dr. Amira Haddad", now, True)
+    assert [entry.is_gone for actor in (jo, rita) for entry in waiting.mine(session, actor)] == [True, False]
+    db.clock.freeze(now + 61 * DAY)
+    found = unserved.unserved(session, admin)
+    assert [(row.patient, row.is_gone) for row in found.rows] == [("Jo Moreau", True), ("Rita Berg", False)]
+    assert (unserved.unserved(session, admin, size=1).total, found.rows[1].doctor) == (2, "")
+    for _ in range(2):
+        unserved.see_to(session, admin, entry_id=gone.id)
+    assert [row.patient for row in unserved.unserved(session, admin).rows] == ["Rita Berg"]
+    assert waiting.mine(session, jo) == ()
+
+
+def test_the_list_of_the_desk_is_the_administrators(session: Session, doctor: Doctor, admin: Actor) -> None:
+    for stranger, refusal in ((None, LoginRequired), (builders.actor(session, doctor), NotAllowed)):
+        with pytest.raises(refusal):
+            unserved.unserved(session, stranger)
+        with pytest.raises(refusal):
+            unserved.see_to(session, stranger, entry_id=1)
+    with pytest.raises(NotFound):
+        unserved.see_to(session, admin, entry_id=999_999)
+
+
+def test_who_missed_too_many_is_told_so_instead_of_waiting_in_vain(
+    session: Session, doctor: Doctor, now: datetime
+) -> None:
+    session.get_one(Department, doctor.department_id).most_missed = 1
+    jo = somebody(session, "Jo Moreau")
+    book(session, jo, doctor, now + DAY)
+    (missed,) = appointments_of(session, jo)
+    db.clock.freeze(now + 2 * DAY)
+    changes.set_status(session, builders.actor(session, doctor), appointment_id=missed.id or 0, status="no_show")
+    with pytest.raises(BookingPaused):
+        wait(session, jo, doctor)
+    wait(session, jo, builders.doctor(session))

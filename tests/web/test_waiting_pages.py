@@ -29,6 +29,11 @@ FORM = {"who": "doctor", "part": "any", "earliest": "2026-11-23", "day_0": "on"}
             "Any doctor · Cardiology",
             "Sat, any time of day, from 4 Jan 2027",
         ),
+        (
+            Entry(3, "Dr. Amira Haddad", "Cardiology", (5,), "any", date(2027, 1, 4), is_gone=True),
+            "Dr. Amira Haddad · Cardiology",
+            "Nobody can be booked there at the moment. You keep your place, and we call you.",
+        ),
     ],
 )
 def test_what_somebody_waits_for_in_words(entry: Entry, whom: str, times: str) -> None:
@@ -46,6 +51,16 @@ def test_an_offer_in_words(now: datetime) -> None:
     assert (shown.when, shown.until) == ("Wed 25 Nov, 09:00 – 09:20", "today 11:00")
     assert (shown.is_open, shown.is_mine, shown.doctor_path) == (True, False, "/doctors/7")
     assert shown.about.endswith("Building B")
+    assert shown.instead_of == ""
+
+
+def test_an_offer_says_which_appointment_moves(now: datetime) -> None:
+    starts_at = now + timedelta(days=2)
+    found = Offer(
+        7, "Dr. Amira Haddad", "Cardiology", "", starts_at, starts_at + timedelta(minutes=20), now,
+        is_open=True, is_mine=True, instead_of=now + timedelta(days=9),
+    )  # fmt: skip
+    assert offer._shown(found).instead_of == "Wed 2 Dec, 09:00"
 
 
 @pytest.mark.parametrize(

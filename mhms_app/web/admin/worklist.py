@@ -19,6 +19,7 @@ from mhms_app.web.components.changing import Changing, Chosen, change_button, ch
 from mhms_app.web.components.desk_count import DeskCount
 from mhms_app.web.components.listing import SIZE, Listing, beside, list_card
 from mhms_app.web.components.only_for import only_for
+from mhms_app.web.components.unserved import unserved_section
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
@@ -118,6 +119,7 @@ def page() -> rx.Component:
                 change_panel(view, done=_done_form()),
                 shown=view.chosen.reference,
             ),
+            unserved_section(),
         ),
         active=routes.ADMIN_WORKLIST,
         wide=True,

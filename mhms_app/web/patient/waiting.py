@@ -30,6 +30,8 @@ _LETTERS = {"M": "Monday", "T": "Tuesday", "W": "Wednesday", "Th": "Thursday", "
 _WORKING_DAYS = 5
 _PARTS = {"any": "Any time of day", "morning": "Mornings", "afternoon": "Afternoons"}
 
+_GONE = "Nobody can be booked there at the moment. You keep your place, and we call you."
+
 EntryId = Annotated[int, Field(gt=0, lt=2**31)]
 _Checked = Literal["on"]
 
@@ -134,7 +136,7 @@ class Waiting(Screen):
 def _entry(row: waiting.Entry) -> Entry:
     whom = f"{row.doctor} · {row.department}" if row.doctor else f"Any doctor · {row.department}"
     times = f"{days_of(row.weekdays)}, {_PARTS[row.part].lower()}, from {words.date_of(row.earliest)}"
-    return Entry(row.id, whom, times)
+    return Entry(row.id, whom, _GONE if row.is_gone else times)
 
 
 # The page -------------------------------------------------------------------------------------------

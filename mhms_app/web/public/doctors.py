@@ -28,6 +28,7 @@ from mhms_app.web.shell import frame
 _SIZE = 12
 _LAST_PAGE = 1000
 _NOBODY = "No doctor found"
+_ANY_TIME = "Any time"
 
 Key = Annotated[str, Field(pattern=r"^\d{0,9}$")]
 
@@ -69,7 +70,7 @@ class Directory(Screen):
 
     Attributes:
         department, q, day, part, weekdays: what is asked for, as in the address; no weekday means any.
-        hours: the weekdays and the part of the day in words.
+        hours: the day, the weekdays and the part of the day in words.
         drawn: counts how often the fields were filled in by the page itself.
         soonest: the next times with any doctor.
         nothing: why there are none.
@@ -86,7 +87,7 @@ class Directory(Screen):
     day: str = ""
     part: str = "any"
     weekdays: list[int] = []
-    hours: str = ""
+    hours: str = _ANY_TIME
     drawn: int = 0
     soonest: list[Soon] = []
     nothing: Reason = Reason()
@@ -193,7 +194,7 @@ class Directory(Screen):
         self.heading = f"{many} free on {words.long_day(day)}" if day and total else many
         self.summary = f"{first} to {first + len(self.rows) - 1} of {total}" if total > _SIZE else ""
         self.narrowed = bool(self.department or self.q or self.day or when.is_narrow)
-        self.hours = _hours_of(when)
+        self.hours = _hours_of(when, words.local(now).date())
         part, weekdays = "" if self.part == "any" else self.part, "".join(str(day + 1) for day in self.weekdays)
         self.address = routes.doctors(
             department=self.department, q=self.q, day=self.day, part=part, weekdays=weekdays, page=self.page
@@ -212,12 +213,13 @@ def weekdays_of(digits: str) -> list[int]:
     return sorted({int(digit) - 1 for digit in digits[:20] if digit in "1234567"})
 
 
-def _hours_of(when: When) -> str:
-    """ "Any hours", "Mornings", "Mon – Fri, afternoons"."""
+def _hours_of(when: When, today: date) -> str:
+    """ "Any time", "Mornings", "Mon – Fri, afternoons", "Tue 24 Nov"."""
+    day = words.near_day(when.day, today=today) if when.day else ""
     days = "" if when.weekdays == EVERY_DAY else days_of(tuple(sorted(when.weekdays)))
     part = {"any": "", "morning": "mornings", "afternoon": "afternoons"}[when.part]
-    said = ", ".join(word for word in (days, part) if word)
-    return said[0].upper() + said[1:] if said else "Any hours"
+    said = ", ".join(word for word in (day, days, part) if word)
+    return said[0].upper() + said[1:] if said else _ANY_TIME
 
 
 def _nobody_fits() -> Reason:
@@ -265,16 +267,6 @@ def page() -> rx.Component:
 def _filters() -> rx.Component:
     return theme.card(
         theme.filters(
-            theme.select_field(
-                "Department",
-                theme.option("", "All departments"),
-                rx.foreach(Directory.departments, lambda department: theme.option(department.value, department.name)),
-                name="department",
-                icon_name="layout-grid",
-                hide_label=True,
-                value=Directory.department,
-                on_change=Directory.choose_department,
-            ),
             theme.text_field(
                 "Doctor or specialty",
                 "q",
@@ -288,17 +280,30 @@ def _filters() -> rx.Component:
                 default_value=Directory.q,
                 on_change=Directory.search.debounce(250),
             ),
-            theme.any_day_field(
-                "Day",
-                "day",
-                chosen=Directory.day,
-                default_value=Directory.day,
-                on_change=Directory.choose_day.debounce(250),
+            theme.select_field(
+                "Department",
+                theme.option("", "All departments"),
+                rx.foreach(Directory.departments, lambda department: theme.option(department.value, department.name)),
+                name="department",
+                icon_name="layout-grid",
+                hide_label=True,
+                value=Directory.department,
+                on_change=Directory.choose_department,
             ),
-            theme.more_filters(Directory.hours, _part_of_day(), _weekdays(), label="Hours", icon_name="clock"),
+            theme.more_filters(Directory.hours, _day(), _part_of_day(), _weekdays(), label="When", icon_name="clock"),
             key=Directory.drawn,
             role="search",
         ),
+    )
+
+
+def _day() -> rx.Component:
+    return theme.any_day_field(
+        "Day",
+        "day",
+        chosen=Directory.day,
+        default_value=Directory.day,
+        on_change=Directory.choose_day.debounce(250),
     )
 
 
