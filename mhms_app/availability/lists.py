@@ -13,7 +13,7 @@ from mhms_app.accounts.models import User
 from mhms_app.actor import Actor, Role, require_role
 from mhms_app.availability import rules
 from mhms_app.availability.models import Slot, SlotState
-from mhms_app.availability.slots import IS_FREE, SHOWN_STATE, STATES, SlotRow, read_slots, select_slots
+from mhms_app.availability.slots import IS_FREE, IS_SHOWN_AS, SHOWN_STATE, SlotRow, read_slots, select_slots
 from mhms_app.db import Page
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
@@ -87,9 +87,9 @@ def list_slots(
         within = select(col(Doctor.id)).where(col(Doctor.department_id) == department_id)
         conditions.append(col(Slot.doctor_id).in_(within))
     if state is not None:
-        if state not in STATES:
+        if state not in IS_SHOWN_AS:
             raise Invalid("Please choose a state from the list.", field="state")
-        conditions.append(col(Slot.state) == STATES[state])
+        conditions.append(IS_SHOWN_AS[state])
     if first is not None:
         conditions.append(col(Slot.starts_at) >= first)
     if last is not None:

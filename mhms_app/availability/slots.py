@@ -19,10 +19,13 @@ OPEN = STATES[SlotState.OPEN]
 
 BUSY = "busy"
 """How an open slot is shown that nobody can take because its doctor is busy elsewhere."""
-SHOWN_STATE: ColumnElement[str] = case(
-    (and_(col(Slot.state) == OPEN, col(Slot.busy)), literal_column("'busy'")), else_=col(Slot.state)
-)
 IS_FREE = and_(col(Slot.state) == OPEN, not_(col(Slot.busy)))
+IS_SHOWN_AS: dict[str, ColumnElement[bool]] = {
+    **{state: col(Slot.state) == literal for state, literal in STATES.items()},
+    SlotState.OPEN.value: IS_FREE,
+    BUSY: and_(col(Slot.state) == OPEN, col(Slot.busy)),
+}
+SHOWN_STATE: ColumnElement[str] = case((IS_SHOWN_AS[BUSY], literal_column("'busy'")), else_=col(Slot.state))
 
 
 @dataclass(frozen=True, slots=True)

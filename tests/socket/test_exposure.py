@@ -57,8 +57,6 @@ admin.worklist.Worklist
     times(heading, times) way
 components.desk_count.DeskCount
     number
-components.unserved.Unserved
-    asked more waiters(id, patient, reach, whom, why)
 doctor.availability.Availability
     address answered as_day as_week asked awaiting_approval chosen_day clock_note drawn first_hour focused
     following footnote fresh heading hours lanes(blocks, day, free, label, number, shown, today, weekday) lunch
@@ -69,6 +67,8 @@ doctor.day.Day
     asked awaiting_approval heading is_over lead lines(appointment_id, free, initials, name, reason, slot_id,
     status, steps, time, tone) more_visits next_day previous_day unused visits(name, reason, when) week(name,
     share, shown, words) week_name week_summary
+doctor.google_calendar.GoogleCalendar
+    asked broken name options(label, value) shows stage status tone
 doctor.hours.WorkingHours
     awaiting_approval days(key, text, title) drawn key kind lead loaded name panel preview_fact preview_rest
     preview_weeks(name, text) problems ready rest rules(key, text, title) typed weekdays

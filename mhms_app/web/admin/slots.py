@@ -17,6 +17,7 @@ from mhms_app.availability import service as availability
 from mhms_app.availability.lists import AdminSlotRow
 from mhms_app.availability.rules import Plan
 from mhms_app.availability.service import Preview
+from mhms_app.availability.slots import BUSY
 from mhms_app.directory import service as directory
 from mhms_app.errors import InvalidForm
 from mhms_app.settings import settings
@@ -215,7 +216,7 @@ def _midnight(day: date | None, *, days: int = 0) -> datetime | None:
 def _line_of(row: AdminSlotRow, now: datetime) -> Line:
     """What to say of a slot."""
     state, tone = SLOT[row.state]
-    can_withdraw = row.state == "open" and row.starts_at > now
+    can_withdraw = row.state in ("open", BUSY) and row.starts_at > now
     unused = row.state == "open" and not can_withdraw
     return Line(
         id=row.id,

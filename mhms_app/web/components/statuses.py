@@ -20,6 +20,7 @@ FOR_PATIENT = {
 
 SLOT = {
     "open": ("Free", "accent"),
+    "busy": ("Busy elsewhere", ""),
     "held": ("Being booked", "info"),
     "booked": ("Booked", "booked"),
     "withdrawn": ("Withdrawn", ""),

@@ -14,7 +14,7 @@ import reflex as rx
 from mhms_app import routes
 from mhms_app.accounts.rules import initials
 from mhms_app.availability import service as availability
-from mhms_app.availability.slots import SlotsChanged
+from mhms_app.availability.slots import BUSY, SlotsChanged
 from mhms_app.booking import agenda, changes
 from mhms_app.booking.agenda import Entry
 from mhms_app.booking.lists import VisitRow
@@ -240,7 +240,7 @@ def _line(entry: Entry, now: datetime) -> Line:
             entry.appointment_id, steps,
         )  # fmt: skip
     free = entry.state == "open" and entry.starts_at > now
-    name = "Free" if free else "Unused" if entry.state == "open" else "Being booked"
+    name = "Free" if free else {"open": "Unused", BUSY: "Busy elsewhere"}.get(entry.state, "Being booked")
     return Line(entry.slot_id, time, name, "", "", "", "", free, 0, [])
 
 

@@ -13,6 +13,7 @@ from mhms_app.calendars import service as calendars
 from mhms_app.directory import service as directory
 from mhms_app.web import bridge, theme
 from mhms_app.web.components.feeds import Feed, NewFeed, feed_section, new_feed, shown
+from mhms_app.web.doctor.google_calendar import google_section
 from mhms_app.web.doctor.pieces import approval_notice, for_doctors
 from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
@@ -136,6 +137,7 @@ def _content() -> rx.Component:
             ask=Profile.ask,
             revoke=Profile.revoke_feed,
         ),
+        google_section(),
         gap="loose",
     )
 

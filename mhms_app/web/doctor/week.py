@@ -8,6 +8,7 @@ from datetime import date, datetime, time
 
 from mhms_app.availability import rules
 from mhms_app.availability.rules import DAY, MINUTE
+from mhms_app.availability.slots import BUSY
 from mhms_app.booking.agenda import Entry
 from mhms_app.settings import settings
 from mhms_app.web import words
@@ -99,7 +100,7 @@ def odd_in_words(days: Iterable[date]) -> str:
 
 def is_free(entry: Entry, now: datetime) -> bool:
     """Whether a slot can be booked, and so withdrawn or changed."""
-    return rules.why_not_withdrawable(entry.state, entry.starts_at, now=now) is None
+    return entry.state != BUSY and rules.why_not_withdrawable(entry.state, entry.starts_at, now=now) is None
 
 
 def span_of_hours(times: Iterable[tuple[datetime, datetime]]) -> tuple[int, int]:
@@ -170,8 +171,8 @@ def _block(entry: Entry, *, now: datetime, first_hour: int) -> Block:
         who = said = "free"
         kind = "open"
     else:
-        who = said = "unused" if entry.state == "open" else "being booked"
-        kind = "past" if entry.state == "open" else "held"
+        who = said = {"open": "unused", BUSY: "busy elsewhere"}.get(entry.state, "being booked")
+        kind = "past" if entry.state in ("open", BUSY) else "held"
     about = ", ".join(part for part in (words.hours(entry.starts_at, entry.ends_at), who, reason) if part)
     block = Block(
         entry.slot_id,
