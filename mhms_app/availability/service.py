@@ -148,7 +148,8 @@ def change_slot(session: Session, actor: Actor | None, *, slot_id: int, day: dat
         detail=f"{before.starts_at:%F %H:%M} to {before.ends_at:%H:%M}, now {times[0]:%F %H:%M} to {times[1]:%H:%M}",
     )
     db.announce(session, SlotsChanged(before.doctor_id, gone=(slot_id,), came=True))
-    return SlotRow(new_id, before.doctor_id, *times, before.state)
+    (changed,) = read_slots(session, select_slots(col(Slot.id) == new_id))
+    return changed
 
 
 def add_slots(

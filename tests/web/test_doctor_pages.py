@@ -124,6 +124,7 @@ def test_a_block_says_what_the_slot_is_and_stands_at_its_hour() -> None:
             entry(at(9, 20), patient="Chie Sato", status="checked_in"),
             entry(at(10)),
             entry(at(10, 20), state="held"),
+            entry(at(10, 40), state="busy"),
         )
         if lane.blocks
     ]
@@ -134,6 +135,7 @@ def test_a_block_says_what_the_slot_is_and_stands_at_its_hour() -> None:
         (80, "booked", "09:20 C. Sato"),
         (120, "open", "10:00 free"),
         (140, "held", "10:20 being booked"),
+        (160, "busy", "10:40 busy elsewhere"),
     ]
     assert tuesday.blocks[4].label == "10:00 – 10:20, free, Tuesday, 24 November"
     assert (tuesday.free, tuesday.label, tuesday.today) == ("1", "Tuesday, 24 November, 1 free", True)

@@ -28,7 +28,7 @@ class Block:
     Attributes:
         slot_id: 0 for what is no slot.
         since, minutes: where it stands on the wall's clock, from the first hour of the grid.
-        kind: open, held, booked, past, planned, or odd (the clocks change); with "again" it is in the second
+        kind: open, busy, held, booked, past, planned, or odd (the clocks change); with "again" it is in the second
             occurrence of an hour.
         text, reason: "10:00 C. Sato", "Back pain".
         label: "10:00 – 10:20, Chie Sato, Back pain, Tuesday, 24 November".
@@ -162,17 +162,10 @@ def lay_out(
 
 
 def _block(entry: Entry, *, now: datetime, first_hour: int) -> Block:
-    start, past = words.local(entry.starts_at), entry.ends_at <= now
-    reason = "" if past else entry.reason
-    if entry.patient:
-        who, kind = entry.patient, "past" if past else "booked"
-        said = _PAST_WORDS.get(entry.status, short_name(who)) if past else short_name(who)
-    elif is_free(entry, now):
-        who = said = "free"
-        kind = "open"
-    else:
-        who = said = {"open": "unused", BUSY: "busy elsewhere"}.get(entry.state, "being booked")
-        kind = "past" if entry.state in ("open", BUSY) else "held"
+    start = words.local(entry.starts_at)
+    kind, said = _kind_and_words(entry, now)
+    reason = entry.reason if kind == "booked" else ""
+    who = entry.patient or said
     about = ", ".join(part for part in (words.hours(entry.starts_at, entry.ends_at), who, reason) if part)
     block = Block(
         entry.slot_id,
@@ -184,6 +177,19 @@ def _block(entry: Entry, *, now: datetime, first_hour: int) -> Block:
         reason,
     )
     return replace(block, kind=f"{kind} again", label=f"{block.label}, {start:%Z}") if start.fold else block
+
+
+def _kind_and_words(entry: Entry, now: datetime) -> tuple[str, str]:
+    """How a slot is drawn, and what it says of itself."""
+    past = entry.ends_at <= now
+    if entry.patient:
+        name = short_name(entry.patient)
+        return ("past", _PAST_WORDS.get(entry.status, name)) if past else ("booked", name)
+    if is_free(entry, now):
+        return "open", "free"
+    if entry.state == BUSY:
+        return "past" if past else "busy", "busy elsewhere"
+    return ("past", "unused") if entry.state == "open" else ("held", "being booked")
 
 
 def _planned(starts_at: datetime, ends_at: datetime, count: int, *, first_hour: int) -> Block:

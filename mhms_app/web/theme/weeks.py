@@ -161,7 +161,7 @@ def time_block(
         content: "09:00 free".
         minutes_from: minutes from the first hour of the grid to its start.
         minutes: how long it is.
-        kind: open, held, booked, past, planned (not yet published), odd (a time that the clocks leave out or
+        kind: open, busy, held, booked, past, planned (not yet published), odd (a time that the clocks leave out or
             repeat), chosen, again (in the second half of the lane); several with spaces.
         props: ``on_click``, ``aria_label``...
     """
