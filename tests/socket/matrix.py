@@ -115,6 +115,9 @@ def matrix(cast: Cast) -> dict[str, Entry]:
         "admin.worklist.Worklist.narrow": (ADMIN, {"name": "q", "value": "Moreau"}),
         "admin.worklist.Worklist.turn": (ADMIN, {"by": 1}),
         "components.desk_count.DeskCount.count": (ADMIN, {}),
+        "components.unserved.Unserved.ask": (ADMIN, {"entry_id": 1}),
+        "components.unserved.Unserved.finish": (ADMIN, {}),
+        "components.unserved.Unserved.load": (ADMIN, {}),
         "doctor.availability.Availability.ask": (DOCTOR, {"is_asked": False}),
         "doctor.availability.Availability.change": (
             DOCTOR,

@@ -57,6 +57,8 @@ admin.worklist.Worklist
     times(heading, times) way
 components.desk_count.DeskCount
     number
+components.unserved.Unserved
+    asked more waiters(id, patient, reach, whom, why)
 doctor.availability.Availability
     address answered as_day as_week asked awaiting_approval chosen_day clock_note drawn first_hour focused
     following footnote fresh heading hours lanes(blocks, day, free, label, number, shown, today, weekday) lunch
