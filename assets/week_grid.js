@@ -36,7 +36,9 @@ function listen(grid, now) {
     if (block && !block.dataset.slot) return;
     const { from, until } = now.current;
     const at = minuteAt(lane, event.clientY, from, until);
-    drag = { x: event.clientX, y: event.clientY, at, lane, block, part: block ? partOf(block, event.clientY) : "new" };
+    const slot = block && Number(block.dataset.slot); // kept: the block may be drawn for another slot meanwhile
+    const part = block ? partOf(block, event.clientY) : "new";
+    drag = { x: event.clientX, y: event.clientY, at, lane, home: lane, block, slot, part };
     drag.start = drag.begin = block ? from + numberOf(block, "--from") : at;
     drag.end = drag.finish = block ? drag.start + numberOf(block, "--long") : at + STEP;
   });
@@ -47,7 +49,7 @@ function listen(grid, now) {
       if (Math.hypot(event.clientX - drag.x, event.clientY - drag.y) < FAR) return;
       dropped = true;
       if (drag.block?.ariaDisabled) {
-        now.current.onLocked(Number(drag.block.dataset.slot));
+        now.current.onLocked(drag.slot);
         drag = null;
         return;
       }
@@ -62,24 +64,24 @@ function listen(grid, now) {
 
   on(window, "pointerup", () => {
     if (!drag) return;
-    const { ghost, block, lane, start, end, begin, finish } = drag;
-    const stays = block?.closest(".lane") === lane && start === begin && end === finish;
+    const { ghost, slot, home, lane, start, end, begin, finish } = drag;
     drag = null;
     delete grid.dataset.dragging;
     if (!ghost) return;
-    if (stays) clear(grid);
-    else if (block) now.current.onChange(Number(block.dataset.slot), lane.dataset.day, start, end);
-    else now.current.onCreate(lane.dataset.day, start, end);
+    if (!slot) now.current.onCreate(lane.dataset.day, start, end);
+    else if (lane !== home || start !== begin || end !== finish) now.current.onChange(slot, lane.dataset.day, start, end);
+    else clear(grid);
   });
 
   const cancel = () => {
-    if (drag) clear(grid);
+    clear(grid);
     drag = null;
     delete grid.dataset.dragging;
   };
   on(window, "pointercancel", cancel);
   on(window, "keydown", (event) => event.key === "Escape" && cancel());
-  on(grid, "click", (event) => dropped && event.stopPropagation(), true); // a drag is no click on what it began at
+  // A drag is no click on what it began at; a click by the keyboard has no detail.
+  on(grid, "click", (event) => dropped && event.detail && event.stopPropagation(), true);
 
   on(grid, "keydown", (event) => {
     const block = event.target.closest("button.block");

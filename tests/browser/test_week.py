@@ -117,6 +117,8 @@ def test_a_free_slot_is_dragged_to_another_time_and_others_see_it_go(app: Runnin
     mouse.up()
     calendar.visitor.sees(f"The slot is now on {day_name(wednesday)}, 11:00 – 11:45.")
     expect(calendar.visitor.page.locator(".ghost, [data-away]")).to_have_count(0)
+    calendar.visitor.page.keyboard.press("Space")  # on the block, which has the focus
+    expect(calendar.block(wednesday, "11:00 free")).to_have_attribute("aria-pressed", "true")
 
 
 def test_what_cannot_be_dragged_says_why_and_is_back_in_its_place(app: RunningApp, visitor: Arrive) -> None:
