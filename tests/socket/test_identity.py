@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ from reflex.state import State, UpdateVarsInternalState
 from sqlalchemy import update
 from sqlmodel import select
 
+from mhms_app import db
 from mhms_app.accounts import service as accounts
 from mhms_app.accounts.models import User
 from mhms_app.accounts.rules import IDLE
@@ -18,6 +20,7 @@ from mhms_app.actor import Role
 from mhms_app.availability.models import Slot
 from mhms_app.booking.models import Appointment
 from mhms_app.errors import NotAllowed, NotFound
+from mhms_app.web import words
 from mhms_app.web.admin.users import Users
 from mhms_app.web.doctor.day import Day
 from mhms_app.web.patient.booked import Booked
@@ -78,6 +81,23 @@ def test_a_doctor_cannot_choose_another_doctors_slots_for_a_later_withdrawal(app
         ]
         hostile.call(event("doctor.availability.Availability.withdraw"))
     assert alike(answers)
+    assert tables(app) == before
+
+
+def test_a_doctor_cannot_give_another_doctors_slot_another_time(app: RunningApp, cast: Cast) -> None:
+    before = tables(app)
+    with tab(app, cast.cookie["doctor"]) as hostile:
+        hostile.visit("/doctor/availability")
+        hostile.drain()
+        tomorrow = str(words.local(db.clock.now()).date() + timedelta(days=1))
+        answers = [
+            hostile.call(
+                event("doctor.availability.Availability.drop"),
+                {"slot_id": slot_id, "day": tomorrow, "start": 1380, "end": 1400},
+            )
+            for slot_id in (cast.strangers_free[0], NOT_THERE)
+        ]
+    assert answers[0].notice == answers[1].notice == NotFound.sentence
     assert tables(app) == before
 
 
