@@ -15,11 +15,11 @@ from sqlmodel import Session, col, select
 from mhms_app import db
 from mhms_app.actor import Actor, Role
 from mhms_app.audit.models import AuditEntry
-from mhms_app.availability import hours, rules
+from mhms_app.availability import busy, hours, rules
 from mhms_app.availability import service as availability
 from mhms_app.availability.models import Slot
 from mhms_app.availability.service import SlotsOverlap
-from mhms_app.availability.slots import SlotRow, SlotsChanged
+from mhms_app.availability.slots import BUSY, SlotRow, SlotsChanged
 from mhms_app.booking import service as booking
 from mhms_app.directory.models import Doctor
 from mhms_app.errors import ClinicError, Invalid, LoginRequired, NotAllowed, NotFound
@@ -259,3 +259,11 @@ def test_two_slots_dragged_to_the_same_time_do_not_both_arrive(cast: Cast, sessi
     assert sum(isinstance(each, SlotRow) for each in done) == 1
     assert sum(isinstance(each, SlotsOverlap) for each in done) == 1
     assert sorted(state for _, _, state in slots(cast)) == ["open", "open", "withdrawn"]
+
+
+def test_a_slot_is_closed_where_its_doctor_is_busy_elsewhere_and_open_where_not(cast: Cast) -> None:
+    with db.transaction() as session:
+        busy.change(session, doctor_id=cast.doctor_id, events={"a visit": (at("14:00"), at("15:00"))})
+    inside = change(cast.me, cast.slot_id, "14:40", "15:00")
+    assert inside.state == BUSY
+    assert change(cast.me, inside.id, "15:00", "15:20").state == "open"
