@@ -82,8 +82,10 @@ def span(start: datetime, end: datetime, *, now: datetime, zone: ZoneInfo | None
 
 
 def days_between(first: date, last: date) -> str:
-    """ "23 – 27 November", "30 November – 4 December", "28 December 2026 – 1 January 2027"."""
+    """ "23 – 27 November", "1 December", "30 November – 4 December", "28 December 2026 – 1 January 2027"."""
     end = f"{last.day} {_MONTHS[last.month - 1]}"
+    if first == last:
+        return end
     if first.year != last.year:
         return f"{first.day} {_MONTHS[first.month - 1]} {first.year} – {end} {last.year}"
     start = f"{first.day}" if first.month == last.month else f"{first.day} {_MONTHS[first.month - 1]}"

@@ -46,9 +46,10 @@ def test_a_stretch_of_time_names_its_day_once() -> None:
         (date(2026, 11, 23), date(2026, 11, 27), "23 – 27 November"),
         (date(2026, 11, 30), date(2026, 12, 4), "30 November – 4 December"),
         (date(2026, 12, 28), date(2027, 1, 1), "28 December 2026 – 1 January 2027"),
+        (date(2026, 12, 1), date(2026, 12, 1), "1 December"),
     ],
 )
-def test_a_week_is_said_without_repeating_its_month(first: date, last: date, said: str) -> None:
+def test_days_are_said_without_repeating_what_is_the_same(first: date, last: date, said: str) -> None:
     assert words.days_between(first, last) == said
 
 
