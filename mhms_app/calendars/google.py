@@ -62,6 +62,11 @@ class Connection:
     leaving: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionChanged:
+    """Announced after a commit that makes a connection due at once."""
+
+
 def connection(session: Session, actor: Actor | None) -> Connection | None:
     """The acting doctor's connection; None when there is none."""
     row = session.get(GoogleConnection, directory.require_doctor(session, actor).id)
@@ -132,6 +137,7 @@ def keep(session: Session, actor: Actor | None, *, tokens: Tokens) -> None:
     row.sealed_tokens, row.trouble, row.failures = seal(tokens.to_json()), Trouble.NONE.value, 0
     row.sync_token, row.next_sync_at = "", now if row.calendar_id else None
     session.add(row)
+    db.announce(session, ConnectionChanged())
     _record(session, actor, "google.connect", doctor.id)
 
 
@@ -189,6 +195,7 @@ def choose(session: Session, actor: Actor | None, *, calendar: Calendar | None, 
     if row.trouble != Trouble.RECONNECT:
         row.trouble, row.failures, row.next_sync_at = Trouble.NONE.value, 0, db.clock.now()
     session.add(row)
+    db.announce(session, ConnectionChanged())
     _record(session, actor, "google.choose", doctor.id, shows.value)
 
 
@@ -215,6 +222,7 @@ def disconnect(session: Session, actor: Actor | None, *, remove: bool) -> None:
         raise NotFound
     if not remove:
         session.execute(delete(GoogleEvent).where(col(GoogleEvent.doctor_id) == doctor.id))
+    db.announce(session, ConnectionChanged())
     _record(session, actor, "google.disconnect", doctor.id, "appointments removed" if remove else "")
 
 

@@ -14,6 +14,7 @@ from typing import TypeVar
 from mhms_app import db
 from mhms_app.availability.slots import SlotsChanged
 from mhms_app.calendars import google
+from mhms_app.calendars.google import ConnectionChanged
 from mhms_app.calendars.google_sync import claim_due, make_due, sync
 from mhms_app.settings import settings
 
@@ -31,7 +32,7 @@ async def run() -> None:
         await asyncio.to_thread(_forget_unused)
         return
     stop, wake, changed = threading.Event(), asyncio.Event(), asyncio.Queue[int]()
-    with ThreadPoolExecutor(LANES + 1, thread_name_prefix="google") as pool, _listening(changed):
+    with ThreadPoolExecutor(LANES + 1, thread_name_prefix="google") as pool, _listening(changed, wake):
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(_hear(pool, changed, wake))
@@ -69,13 +70,15 @@ async def _hear(pool: ThreadPoolExecutor, changed: asyncio.Queue[int], wake: asy
 
 
 @contextmanager
-def _listening(changed: asyncio.Queue[int]) -> Iterator[None]:
+def _listening(changed: asyncio.Queue[int], wake: asyncio.Event) -> Iterator[None]:
     loop = asyncio.get_running_loop()
 
     def heard(fact: object) -> None:
-        if isinstance(fact, SlotsChanged):
-            with suppress(RuntimeError):  # the loop has just closed
+        with suppress(RuntimeError):  # the loop has just closed
+            if isinstance(fact, SlotsChanged):
                 loop.call_soon_threadsafe(changed.put_nowait, fact.doctor_id)
+            elif isinstance(fact, ConnectionChanged):
+                loop.call_soon_threadsafe(wake.set)
 
     stop = db.listen(heard)
     try:
