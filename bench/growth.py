@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -16,8 +16,9 @@ from bench.table import Row
 from mhms_app import db
 from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Actor, Role
-from mhms_app.availability import finding
+from mhms_app.availability import finding, soonest
 from mhms_app.availability.models import Slot
+from mhms_app.availability.when_rules import When
 from mhms_app.booking import lists
 from mhms_app.booking.models import Appointment
 from mhms_app.db import Page
@@ -47,6 +48,14 @@ def measure_slots() -> Iterator[Row]:
         ),
         "next available of a hundred doctors": lambda session, _: finding.next_available(
             session, None, department_id=1, after=NOW, limit=12
+        ),
+    }
+    questions |= {
+        "the next afternoons with any of them": lambda session, _: soonest.next_times(
+            session, None, department_id=1, when=When(part="afternoon"), limit=6
+        ),
+        "why there is nothing in the year 2150": lambda session, _: soonest.why_nothing(
+            session, None, department_id=1, when=When(day=date(2150, 1, 1))
         ),
     }
     yield from _growth(SLOTS, _add_slots, questions, aim="less than 1.5")

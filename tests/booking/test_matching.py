@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
@@ -21,7 +22,7 @@ from mhms_app.availability.hours import AddDay
 from mhms_app.availability.hours_rules import ExtraHours
 from mhms_app.availability.models import FreshSlots, Slot
 from mhms_app.availability.rules import Plan
-from mhms_app.booking import changes, holds, leave, matching, service, unserved, waiting
+from mhms_app.booking import changes, holds, leave, matching, service, tasks, unserved, waiting
 from mhms_app.booking.models import AppointmentMove
 from mhms_app.booking.rules import BookingPaused
 from mhms_app.booking.waiting_rules import OfferOver
@@ -409,3 +410,26 @@ def test_who_missed_too_many_is_told_so_instead_of_waiting_in_vain(
     with pytest.raises(BookingPaused):
         wait(session, jo, doctor)
     wait(session, jo, builders.doctor(session))
+
+
+def test_the_task_looks_as_soon_as_something_is_published(
+    session: Session, doctor: Doctor, starts_at: datetime
+) -> None:
+    jo = somebody(session, "Jo Moreau")
+    wait(session, jo, doctor)
+    session.commit()
+
+    async def meanwhile() -> None:
+        task = asyncio.ensure_future(tasks.tend_waiting_list())
+        await asyncio.sleep(0.2)  # it has looked once, and found nothing
+        with db.transaction() as other:
+            publish(other, other.get_one(Doctor, doctor.id), starts_at, slots=1)
+        for _ in range(100):
+            if offers(session):
+                break
+            session.rollback()
+            await asyncio.sleep(0.05)
+        task.cancel()
+
+    asyncio.run(meanwhile())
+    assert [patient_id for _, patient_id, _ in offers(session)] == [jo.patient_id]

@@ -104,17 +104,20 @@ def test_a_message_on_its_way_is_not_sent_again(admin: Actor) -> None:
         service.resend(session, admin, message_id=rows_id("welcome-1"))
 
 
-def test_a_password_is_forgotten_and_cannot_be_sent_again(admin: Actor) -> None:
-    for _ in range(2):
+@pytest.mark.parametrize(
+    ("kind", "said"), [("ACCOUNT_PASSWORD", "temporary password"), ("WAITLIST_OFFER", "The link in this message")]
+)
+def test_a_secret_is_forgotten_and_cannot_be_sent_again(admin: Actor, kind: str, said: str) -> None:
+    for key in ("sent", "dead"):
         with db.transaction() as session:
-            service.account_password(session, email="jo@example.com", name="Jo", temporary_password="abcd-efgh")
+            service.enqueue(session, service.Message(kind, "jo@example.com", "Jo", {"secret": "abcd-efgh"}, key))
     send(Outcome(Verdict.SENT), REFUSED)
     assert {row.state for row in rows().values()} == {Delivery.SENT, Delivery.DEAD}
     for finished in rows().values():
         assert finished.payload == {}
         with db.transaction() as session:
             assert not service.list_messages(session, admin).rows[0].can_resend
-        with pytest.raises(PayloadForgotten, match="temporary password"), db.transaction() as session:
+        with pytest.raises(PayloadForgotten, match=said), db.transaction() as session:
             service.resend(session, admin, message_id=finished.id or 0)
 
 

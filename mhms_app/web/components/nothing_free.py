@@ -39,7 +39,8 @@ def reason_of(nothing: Nothing | None, *, now: datetime) -> Reason:
         case Why.NOBODY:
             return Reason("Nobody can be booked here", "No doctor offers times online here at the moment.")
         case Why.UNPUBLISHED if day:
-            return Reason("Nothing is published for then yet", f"Times are published until {_inside(day)}.")
+            until = f"Times are published until {_inside(day)}."
+            return Reason("Nothing is published for then yet", until, is_elsewhen=True)
         case Why.UNPUBLISHED:
             return Reason("There is nothing to choose from yet", f"No times are published. {_SOON}")
         case Why.NOTICE:

@@ -364,7 +364,7 @@ def _nothing() -> rx.Component:
     """Why there is no time, and the ways on."""
     any_time = theme.button("Show any time", kind="primary", on_click=Directory.clear_hours)
     everybody = theme.button("Clear the filters", kind="primary", on_click=Directory.clear)
-    way_on = rx.cond(Directory.nothing.is_elsewhen, any_time, rx.cond(Directory.waiting_path, rx.fragment(), everybody))
+    way_on = rx.cond(Directory.nothing.is_elsewhen, any_time, rx.cond(Directory.rows, rx.fragment(), everybody))
     wait = rx.cond(Directory.waiting_path, tell_me(Directory.waiting_path), rx.fragment())
     return theme.card(
         theme.empty_state(Directory.nothing.title, Directory.nothing.text, way_on, wait, icon_name="calendar-x")
