@@ -47,6 +47,7 @@ def test_pages_for_everybody_are_accessible_and_fit(app: RunningApp, visitor: Ar
         "/",
         "/doctors",
         "/doctors?q=nobody+is+called+this",
+        "/doctors?part=morning&weekdays=67&day=2199-01-01",
         "/login",
         "/signup",
         "/doctors/999999",
