@@ -23,8 +23,10 @@ _KEPT = timedelta(days=1)
 _AT_ONCE = 500  # keys in one statement
 
 
-def change(session: Session, *, doctor_id: int, events: Mapping[str, Times | None], all_of_them: bool = False) -> None:
-    """Note when a doctor is busy, and close or open the slots concerned.
+def change(
+    session: Session, *, doctor_id: int, events: Mapping[str, Times | None], all_of_them: bool = False
+) -> tuple[int, ...]:
+    """Note when a doctor is busy, and close or open the slots concerned; returns those that can be booked again.
 
     Args:
         events: by the key of what keeps the doctor busy: from when until when (aware UTC), or None when it no longer
@@ -45,7 +47,7 @@ def change(session: Session, *, doctor_id: int, events: Mapping[str, Times | Non
     ]
     if rows:
         session.execute(insert(BusyTime), rows)
-    _mark_slots(session, doctor_id)
+    return _mark_slots(session, doctor_id)
 
 
 def closed(session: Session, doctor_id: int, times: Iterable[Times]) -> set[Times]:
@@ -62,8 +64,8 @@ def closed(session: Session, doctor_id: int, times: Iterable[Times]) -> set[Time
     return set(rules.split_overlaps(wanted, merged)[1])
 
 
-def _mark_slots(session: Session, doctor_id: int) -> None:
-    """Make ``busy`` of every slot to come what it should be."""
+def _mark_slots(session: Session, doctor_id: int) -> tuple[int, ...]:
+    """Make ``busy`` of every slot to come what it should be; returns the open ones that it no longer is."""
     slots = session.execute(
         select(col(Slot.id), col(Slot.starts_at), col(Slot.ends_at), col(Slot.busy)).where(
             col(Slot.doctor_id) == doctor_id,
@@ -74,11 +76,12 @@ def _mark_slots(session: Session, doctor_id: int) -> None:
     within = closed(session, doctor_id, ((starts_at, ends_at) for _, starts_at, ends_at, _ in slots))
     wrong = {key: not busy for key, starts_at, ends_at, busy in slots if ((starts_at, ends_at) in within) != busy}
     if not wrong:
-        return
+        return ()
     was_open = set[int]()
     for key in sorted(wrong):  # by key, as everybody locks slots
         marked = update(Slot).where(col(Slot.id) == key).values(busy=wrong[key]).returning(col(Slot.state))
         if session.execute(marked.execution_options(synchronize_session=False)).scalar() == SlotState.OPEN:
             was_open.add(key)
-    gone = tuple(key for key in sorted(was_open) if wrong[key])
-    db.announce(session, SlotsChanged(doctor_id, gone=gone, came=len(gone) < len(was_open)))
+    gone, back = (tuple(key for key in sorted(was_open) if wrong[key] is busy) for busy in (True, False))
+    db.announce(session, SlotsChanged(doctor_id, gone=gone, came=bool(back)))
+    return back

@@ -19,6 +19,7 @@ from sqlmodel import Session, col
 from mhms_app import db
 from mhms_app.availability import busy
 from mhms_app.availability.slots import lock_doctor
+from mhms_app.booking import matching
 from mhms_app.booking.models import ACTIVE, Appointment, Status
 from mhms_app.calendars import google_rules, service
 from mhms_app.calendars.google_client import Client, Failed, SyncTokenGone
@@ -271,14 +272,18 @@ def read(claim: Claim, client: Client, patience: Patience) -> None:
     values: dict[str, Any] = {"sync_token": found.sync_token}
     if not sync_token:
         values["read_afresh_at"] = now + google_rules.AFRESH
+    back: tuple[int, ...] = ()
     with db.transaction() as session:
         lock_doctor(session, claim.doctor_id)
         if is_still_ours(session, claim):
             if events or not sync_token:
-                busy.change(session, doctor_id=claim.doctor_id, events=events, all_of_them=not sync_token)
+                back = busy.change(session, doctor_id=claim.doctor_id, events=events, all_of_them=not sync_token)
             session.execute(
                 update(GoogleConnection).where(col(GoogleConnection.doctor_id) == claim.doctor_id).values(**values)
             )
+    for slot_id in back[:AT_ONCE]:  # whoever waits for such a time comes first, as for any that becomes free
+        with db.transaction() as session:
+            matching.offer(session, slot_id=slot_id)
 
 
 def _rows(claim: Claim, calendar_id: str) -> tuple[ColumnElement[bool], ...]:

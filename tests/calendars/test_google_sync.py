@@ -19,7 +19,7 @@ from mhms_app.availability import service as availability
 from mhms_app.availability.models import BusyTime, Slot
 from mhms_app.availability.rules import Plan
 from mhms_app.availability.slots import SlotsChanged
-from mhms_app.booking import changes, holds
+from mhms_app.booking import changes, holds, waiting
 from mhms_app.booking import service as booking
 from mhms_app.booking.rules import SlotWithdrawn
 from mhms_app.booking.statement import book_at_once
@@ -354,7 +354,24 @@ def test_what_was_closed_comes_back_to_everybody_who_looks(
     turn()
     stop()
     key = builders.key(doctor)
-    assert facts == [SlotsChanged(key, gone=(slot_id,), came=False), SlotsChanged(key, gone=(), came=True)]
+    assert facts[:2] == [SlotsChanged(key, gone=(slot_id,), came=False), SlotsChanged(key, gone=(), came=True)]
+
+
+def test_a_time_that_comes_back_is_offered_to_who_waits_for_it(
+    google: Google, connected: Actor, doctor: Doctor, patient: Actor, now: datetime
+) -> None:
+    at = now + timedelta(days=2)
+    slot_id = slot_of(doctor, at)
+    google.event(MAIN, "trip", **timed(at, at + HOUR))
+    turn()
+    with db.transaction() as session:
+        key = builders.key(doctor)
+        waiting.join(session, patient, doctor_id=key, anybody=False, weekdays=range(7), part="any", earliest=now.date())
+    google.cancel(MAIN, "trip")
+    turn()
+    with db.transaction(read_only=True) as session:
+        slot = session.get_one(Slot, slot_id)
+    assert (slot.state, slot.held_by, slot.offered) == ("held", patient.patient_id, True)
 
 
 def test_many_pages_are_read_and_later_only_what_changed(

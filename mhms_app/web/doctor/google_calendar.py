@@ -119,12 +119,12 @@ class GoogleCalendar(Screen):
         """Disconnect the account."""
         await bridge.call(self, google.disconnect, remove=remove)
         await self._show()
-        self.tell("Your Google calendar is disconnected.")
+        self.tell("Times at which you are busy there can be booked again.")
 
     async def _show(self) -> None:
         found = await bridge.read(self, google.connection)
         self.asked, self.options, self._calendars = False, [], ()
-        self.stage = _stage(found)
+        self.stage = stage_of(found, offered=settings().has_google)
         if found is None:
             return
         self.name, self.shows = found.calendar, found.shows.value
@@ -141,9 +141,14 @@ class GoogleCalendar(Screen):
         self.options = [Option(one.id, one.name) for one in self._calendars]
 
 
-def _stage(found: Connection | None) -> str:
+def stage_of(found: Connection | None, *, offered: bool) -> str:
+    """What the section shows.
+
+    Args:
+        offered: the clinic has credentials for Google.
+    """
     if found is None:
-        return "off" if settings().has_google else ""
+        return "off" if offered else ""
     if found.leaving:
         return "leaving"
     return "on" if found.calendar or found.trouble is Trouble.RECONNECT else "choose"
@@ -245,9 +250,10 @@ def _standing() -> rx.Component:
 def _question() -> rx.Component:
     return theme.confirm(
         "Disconnect your Google calendar?",
-        "Nothing is written or read there any more, and times at which you are busy can be booked again.",
-        _small("Disconnect and remove appointments", kind="danger", on_click=GoogleCalendar.disconnect(True)),
-        _small("Disconnect and leave them there", kind="danger", on_click=GoogleCalendar.disconnect(False)),
+        "Nothing is written or read there any more, and times at which you are busy can be booked again. "
+        "The appointments to come can be removed there, or stay as they are.",
+        _small("Disconnect and remove", kind="danger", on_click=GoogleCalendar.disconnect(True)),
+        _small("Disconnect only", kind="danger", on_click=GoogleCalendar.disconnect(False)),
         _small("Keep it", auto_focus=True, on_click=GoogleCalendar.ask(False)),
     )
 
