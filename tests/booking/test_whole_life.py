@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 from uuid import uuid4
@@ -22,14 +22,15 @@ from sqlmodel import Session, select
 
 from mhms_app import db
 from mhms_app.actor import Actor, Role
-from mhms_app.availability import hours
+from mhms_app.availability import busy, hours
 from mhms_app.availability import service as availability
 from mhms_app.availability.hours import PutHours
 from mhms_app.availability.hours_rules import Hours
-from mhms_app.availability.models import Slot
+from mhms_app.availability.models import BusyTime, Slot
 from mhms_app.availability.rules import EVERY_DAY, Plan
-from mhms_app.booking import changes, holds, leave, reminders, service, settling, waiting
-from mhms_app.booking.leave import Choice, Fate
+from mhms_app.booking import changes, holds, leave, matching, reminders, service, settling, waiting
+from mhms_app.booking.leave import Choice
+from mhms_app.booking.leave_rules import Fate
 from mhms_app.booking.models import ACTIVE, Appointment, AppointmentMove, LeaveItem, Status, WaitingOffer
 from mhms_app.errors import ClinicError
 from mhms_app.notifications.models import OutboxMessage
@@ -106,6 +107,24 @@ class Clinic(RuleBasedStateMachine):
             actor = self.doctors[self.doctor_ids.index(slot.doctor_id)]
             self.ask(lambda session: availability.withdraw(session, actor, slot_ids=(slot.id or 0,)))
 
+    @rule(which=anything, day=days, hour=st.integers(8, 12))
+    def change_slot(self, which: int, day: int, hour: int) -> None:
+        """A doctor drags a slot to another time."""
+        if slot := self.one(Slot, which):
+            actor, on = self.doctors[self.doctor_ids.index(slot.doctor_id)], db.clock.today() + day * DAY
+            self.ask(
+                lambda session: availability.change_slot(
+                    session, actor, slot_id=slot.id or 0, day=on, start=time(hour), end=time(hour, 40)
+                )
+            )
+
+    @rule(doctor=doctors, day=days, event=st.sampled_from("ab"), hour=st.none() | st.integers(8, 12))
+    def be_elsewhere(self, doctor: int, day: int, event: str, hour: int | None) -> None:
+        """A doctor's own calendar says when they are busy, or that they no longer are."""
+        since = datetime.combine(db.clock.today() + day * DAY, time(hour or 0), UTC)
+        events = {event: None if hour is None else (since, since + 2 * LENGTH)}
+        self.ask(lambda session: busy.change(session, doctor_id=self.doctor_ids[doctor], events=events))
+
     @rule(patient=people, which=anything)
     def hold(self, patient: int, which: int) -> None:
         """Somebody opens the form."""
@@ -118,11 +137,12 @@ class Clinic(RuleBasedStateMachine):
         if slot := self.one(Slot, which):
             key = str(uuid4())
             for _ in range(2):
-                self.ask(
+                done = self.ask(
                     lambda session: service.book(
                         session, self.patients[patient], slot_id=slot.id or 0, reason="", key=key
                     )
                 )
+                assert not (done and slot.busy), slot
 
     @rule(person=st.integers(0, PEOPLE + DOCTORS), which=anything, slot=anything)
     def move(self, person: int, which: int, slot: int) -> None:
@@ -193,6 +213,7 @@ class Clinic(RuleBasedStateMachine):
         db.clock.freeze(self.now)
         hours.publish_due()
         settling.finish_all()
+        matching.tend()
         with db.transaction() as session:
             holds.open_expired(session)
         with db.transaction(read_only=True) as session:
@@ -239,6 +260,17 @@ class Clinic(RuleBasedStateMachine):
             assert (slot.doctor_id, slot.starts_at, slot.ends_at) == (row.doctor_id, row.starts_at, row.ends_at)
 
     @invariant()
+    def a_slot_is_closed_while_its_doctor_is_elsewhere(self) -> None:
+        """Whatever state it is in, and not a moment longer."""
+        elsewhere = [(row.doctor_id, row.starts_at, row.ends_at) for row in self.rows(BusyTime)]
+        for slot in self.rows(Slot):
+            if slot.state != "withdrawn" and slot.starts_at > self.now:
+                assert slot.busy == any(
+                    slot.doctor_id == doctor and since < slot.ends_at and slot.starts_at < until
+                    for doctor, since, until in elsewhere
+                ), slot
+
+    @invariant()
     def every_change_is_told_once(self) -> None:
         """One message for each booking, move, cancellation and offer, to the person whom it concerns."""
         moves = Counter(row.appointment_id for row in self.rows(AppointmentMove))
@@ -273,13 +305,14 @@ class Clinic(RuleBasedStateMachine):
 
     # How ----------------------------------------------------------------------------------------------
 
-    def ask(self, what: Callable[[Session], object]) -> None:
+    def ask(self, what: Callable[[Session], object]) -> bool:
         """Ask for something; the clinic does it whole, or says no and does nothing."""
         try:
             with db.transaction() as session:
                 what(session)
         except ClinicError:
-            pass
+            return False
+        return True
 
     def anybody(self, person: int) -> Actor:
         """A patient, a doctor, or the administrator."""
@@ -293,7 +326,7 @@ class Clinic(RuleBasedStateMachine):
     def rows(self, table: type[Any]) -> Sequence[Any]:
         """All the rows of a table, in the order of their keys."""
         with db.transaction(read_only=True) as session:
-            return session.exec(select(table).order_by(table.id)).all()
+            return session.exec(select(table).order_by(*table.__table__.primary_key)).all()
 
 
 def _twice(keys: Any) -> list[Any]:
