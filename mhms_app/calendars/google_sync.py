@@ -109,8 +109,8 @@ def _turn(claim: Claim, client: Client, patience: google_turn.Patience) -> tuple
         if claim.leaving:
             finished = google_turn.remove(claim, client, google_turn.written(claim), patience)
         else:
+            google_turn.read(claim, client, patience)  # first: an event that cannot be written must not keep it away
             finished = google_turn.write(claim, client, patience)
-            google_turn.read(claim, client, patience)
     except Failed as failure:
         return failure, finished
     except Exception as error:  # an answer that the API's description does not allow; other doctors go on

@@ -563,6 +563,33 @@ def test_another_calendar_takes_over_what_the_first_had(
     assert not is_busy(closed)
 
 
+def test_a_former_calendar_that_cannot_be_reached_holds_nothing_up(
+    google: Google, connected: Actor, doctor: Doctor, patient: Actor, now: datetime
+) -> None:
+    book(patient, slot_of(doctor, now + timedelta(days=2)))
+    turn()
+    with db.transaction() as session:
+        connect(session, connected, calendar="clinic@group")
+    google.fail("DELETE", Answer(403, "forbidden"))
+    assert turn() is Trouble.NONE
+    assert len(google.standing("clinic@group")) == 1
+    google.requests.clear()
+    turn()
+    assert len(google.requests) == 1
+
+
+def test_an_event_that_cannot_be_written_keeps_no_busy_time_away(
+    google: Google, connected: Actor, doctor: Doctor, patient: Actor, now: datetime
+) -> None:
+    at = now + timedelta(days=2)
+    book(patient, slot_of(doctor, at))
+    closed = slot_of(doctor, at + HOUR)
+    google.event(MAIN, "lunch", **timed(at + HOUR, at + 2 * HOUR))
+    google.fail("POST", Answer(400, "badRequest"))
+    assert turn() is Trouble.OUTAGE
+    assert is_busy(closed)
+
+
 @pytest.mark.parametrize("remove", [True, False])
 def test_disconnecting_gives_the_access_back_and_opens_slots(
     google: Google, connected: Actor, doctor: Doctor, patient: Actor, now: datetime, remove: bool

@@ -53,7 +53,8 @@ STRANGE_ADDRESSES = [
     "x" * 500,
 ]
 _RAW = ["a%00b", "%ED%A0%80", "%FF%FE", "%"]  # bytes that are no text
-QUERY = ("q", "department", "doctor", "day", "week", "page", "slot", "status", "state", "role", "from", "to", "next")
+FILTERS = ("q", "department", "doctor", "day", "week", "page", "slot", "status", "state", "role", "from", "to")
+QUERY = (*FILTERS, "next", "google")
 
 # What these take is stored as it was typed.
 KEEP_WHAT_IS_TYPED = {
