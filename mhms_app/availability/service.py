@@ -185,7 +185,7 @@ def add_slots(
         if db.violated(error) == "slot_no_overlap":
             raise Conflict("Slots were published at these times meanwhile. Please look at the preview again.") from None
         raise
-    news = session.get(FreshSlots, doctor_id, populate_existing=True)
+    news = session.get(FreshSlots, doctor_id, populate_existing=True, with_for_update=True)
     if news is None:
         news = FreshSlots(doctor_id=doctor_id, first_id=min(keys), last_id=0)
     news.last_id = max(keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from mhms_app.availability.hours import AddDay
 from mhms_app.availability.hours_rules import ExtraHours
 from mhms_app.availability.models import FreshSlots, Slot
 from mhms_app.availability.rules import Plan
-from mhms_app.booking import changes, holds, leave, matching, service, tasks, unserved, waiting
+from mhms_app.booking import changes, desk, holds, leave, matching, service, tasks, unserved, waiting
 from mhms_app.booking.models import AppointmentMove
 from mhms_app.booking.rules import BookingPaused
 from mhms_app.booking.waiting_rules import OfferOver
@@ -149,6 +150,25 @@ def test_what_is_published_meanwhile_is_not_forgotten(session: Session, doctor: 
     wait(session, rita, doctor)
     tend(session)
     assert [patient_id for _, patient_id, _ in offers(session)] == [jo.patient_id, rita.patient_id]
+
+
+def test_publishing_and_looking_at_once_disturb_neither(session: Session, doctor: Doctor, starts_at: datetime) -> None:
+    wait(session, somebody(session, "Jo Moreau"), doctor, days=300)
+    session.commit()
+
+    def publish_day(number: int) -> None:
+        with db.transaction() as other:
+            publish(other, other.get_one(Doctor, doctor.id), starts_at + number * DAY, slots=1)
+
+    with ThreadPoolExecutor(3) as pool:
+        looks = [pool.submit(matching.offer_published) for _ in range(20)]
+        published = [pool.submit(publish_day, number) for number in range(20)]
+        looks += [pool.submit(matching.offer_published) for _ in range(20)]
+    for done in (*looks, *published):
+        done.result()
+    assert matching.offer_published() == 0
+    assert len(slots_of(session, doctor)) == 20
+    assert session.exec(select(FreshSlots)).all() == []
 
 
 def test_an_offer_that_two_workers_make_is_one(session: Session, doctor: Doctor, starts_at: datetime) -> None:
@@ -382,6 +402,7 @@ def test_who_waits_in_vain_is_on_the_list_of_the_desk(
     found = unserved.unserved(session, admin)
     assert [(row.patient, row.is_gone) for row in found.rows] == [("Jo Moreau", True), ("Rita Berg", False)]
     assert (unserved.unserved(session, admin, size=1).total, found.rows[1].doctor) == (2, "")
+    assert desk.to_call(session, admin) == 2
     for _ in range(2):
         unserved.see_to(session, admin, entry_id=gone.id)
     assert [row.patient for row in unserved.unserved(session, admin).rows] == ["Rita Berg"]
