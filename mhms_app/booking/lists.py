@@ -19,7 +19,6 @@ from mhms_app.actor import Actor, Role, require_role
 from mhms_app.audit import service as audit
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.rules import day_of
-from mhms_app.booking import worklist
 from mhms_app.booking.models import ACTIVE, Appointment, Status
 from mhms_app.db import Page
 from mhms_app.directory import service as directory
@@ -136,7 +135,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """An administrator's first page: the numbers, and what needs a person; ``desk`` counts the worklist."""
+    """An administrator's first page: the numbers, and what needs a person."""
 
     booked_today: int
     booked_same_day_last_week: int
@@ -146,7 +145,6 @@ class Overview:
     month_before: Outcome
     pending: tuple[PersonRow, ...]
     outbox: OutboxCounts
-    desk: int
     latest: tuple[BookingRow, ...]
 
 
@@ -385,7 +383,6 @@ def overview(session: Session, actor: Actor | None) -> Overview:
         month_before=_outcome(session, now - timedelta(days=60), month_ago),
         pending=directory.list_people(session, actor, status="pending", size=100).rows,
         outbox=notifications.counts(session, actor),
-        desk=worklist.count(session),
         latest=_booking_rows(session, select(col(Appointment.id)).order_by(*newest).limit(8), *newest),
     )
 

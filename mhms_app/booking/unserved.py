@@ -64,7 +64,12 @@ def unserved(session: Session, actor: Actor | None, *, size: int = 25) -> Page[U
         .order_by(col(Waiting.created_at), col(Waiting.id))
         .limit(size)
     )
-    return Page(tuple(UnservedRow(*row) for row in found), db.count(session, _select()))
+    return Page(tuple(UnservedRow(*row) for row in found), count(session))
+
+
+def count(session: Session) -> int:
+    """How many wait in vain; the caller has authorised it."""
+    return db.count(session, _select())
 
 
 def see_to(session: Session, actor: Actor | None, *, entry_id: int) -> None:

@@ -108,12 +108,6 @@ def count(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(_waiting().subquery())) or 0
 
 
-def waiting_number(session: Session, actor: Actor | None) -> int:
-    """How many appointments need a person, for an administrator."""
-    require_role(actor, Role.ADMIN)
-    return count(session)
-
-
 def left_behind(session: Session, actor: Actor | None, *, user_id: int) -> int:
     """How many appointments to come would need a person if this doctor were gone, for an administrator."""
     require_role(actor, Role.ADMIN)

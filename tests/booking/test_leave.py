@@ -19,7 +19,7 @@ from mhms_app.availability import hours
 from mhms_app.availability.hours import AddDay, DropDay
 from mhms_app.availability.hours_rules import ExtraHours
 from mhms_app.availability.models import Slot, WorkingHours
-from mhms_app.booking import changes, leave, leave_rules, lists, proposals, service, settling, worklist
+from mhms_app.booking import changes, desk, leave, leave_rules, proposals, service, settling, worklist
 from mhms_app.booking.leave import Choice, LeaveRow
 from mhms_app.booking.leave_rules import Candidate, Displaced, Fate, Outcome
 from mhms_app.booking.models import Appointment, DeskNote, LeaveItem
@@ -371,7 +371,7 @@ def test_others_are_refused(ward: Ward) -> None:
         with pytest.raises(refused):
             worklist.mark_done(ward.session, actor, appointment_id=ward.appointments[0], note="")
         with pytest.raises(refused):
-            worklist.waiting_number(ward.session, actor)
+            desk.to_call(ward.session, actor)
         with pytest.raises(refused):
             worklist.left_behind(ward.session, actor, user_id=ward.doctor.user_id)
     assert leave.affected(ward.session, other, first=FIRST, last=LAST) == ()
@@ -390,8 +390,7 @@ def test_the_worklist_holds_what_was_left_until_somebody_has_seen_to_it(ward: Wa
     first = page.rows[0]
     assert (first.first, first.last, first.email, first.since) == (FIRST, LAST, ward.email(0), ward.now)
     assert first.department == ward.department.name
-    assert worklist.waiting_number(ward.session, boss) == 3
-    assert lists.overview(ward.session, boss).desk == 3
+    assert desk.to_call(ward.session, boss) == 3
     for _ in range(2):
         worklist.mark_done(ward.session, boss, appointment_id=ward.appointments[0], note="Will call back.")
     changes.move(ward.session, boss, reference=ward.row("b").reference, slot_id=ward.later[0], why="on the phone")

@@ -23,7 +23,7 @@ from mhms_app.availability.hours import AddDay
 from mhms_app.availability.hours_rules import ExtraHours
 from mhms_app.availability.models import FreshSlots, Slot
 from mhms_app.availability.rules import Plan
-from mhms_app.booking import changes, holds, leave, matching, service, tasks, unserved, waiting
+from mhms_app.booking import changes, desk, holds, leave, matching, service, tasks, unserved, waiting
 from mhms_app.booking.models import AppointmentMove
 from mhms_app.booking.rules import BookingPaused
 from mhms_app.booking.waiting_rules import OfferOver
@@ -402,6 +402,7 @@ def test_who_waits_in_vain_is_on_the_list_of_the_desk(
     found = unserved.unserved(session, admin)
     assert [(row.patient, row.is_gone) for row in found.rows] == [("Jo Moreau", True), ("Rita Berg", False)]
     assert (unserved.unserved(session, admin, size=1).total, found.rows[1].doctor) == (2, "")
+    assert desk.to_call(session, admin) == 2
     for _ in range(2):
         unserved.see_to(session, admin, entry_id=gone.id)
     assert [row.patient for row in unserved.unserved(session, admin).rows] == ["Rita Berg"]

@@ -194,6 +194,25 @@ def test_f37_the_clinic_moves_an_appointment_after_the_deadline_and_says_why(
     assert [detail for detail in said if detail.endswith(": The doctor is ill")]
 
 
+def test_f35_a_doctor_who_is_gone_leaves_appointments_to_the_desk(app: RunningApp, visitor: Arrive) -> None:
+    tuesday, ward = a_tuesday(), a_department(app, "Ward of farewells")
+    doctor = a_doctor(app, "Dr. Gerd Gegangen", department=ward)
+    booked(app, doctor, tuesday, "Abel Abschied", "Bea Abschied")
+    admin = visitor().enters_as(demo.ADMIN)
+    admin.open("/admin/users?q=gegangen")
+    admin.button("Edit Dr. Gerd Gegangen").click()
+    admin.page.get_by_role("region", name="User").get_by_label("Role").select_option(label="Patient")
+    admin.sees(re.compile("^2 appointments to come stay booked and go to the worklist"))
+    admin.button("Deactivate account").click()
+    admin.sees(re.compile("no longer find them. 2 appointments to come"))
+    admin.button("Deactivate account").click()
+    admin.sees("Dr. Gerd Gegangen can no longer log in.")
+    admin.open("/admin")
+    admin.sees(re.compile(r"^\d+ patients? to call$"))
+    admin.open("/admin/worklist")
+    expect(admin.page.get_by_role("row").filter(has_text="Abel Abschied")).to_contain_text("No longer a doctor here")
+
+
 def test_f24_a_doctor_asks_to_be_told_each_morning(app: RunningApp, visitor: Arrive) -> None:
     doctor = a_doctor(app, "Dr. Frida Frueh")
     person = visitor().enters_as(doctor.email)

@@ -13,7 +13,7 @@ import reflex as rx
 from mhms_app import routes
 from mhms_app.actor import Actor, Role
 from mhms_app.availability.slots import SlotsChanged
-from mhms_app.booking import lists
+from mhms_app.booking import desk, lists
 from mhms_app.booking.lists import Outcome, Week
 from mhms_app.booking.lists import Overview as Facts
 from mhms_app.live.hub import EVERY_DOCTOR, hub
@@ -73,8 +73,8 @@ class Overview(Screen):
     async def load(self) -> None:
         """Show how the clinic stands, and keep it true."""
         self._read_at = time.monotonic()
-        facts, weeks = await bridge.read(self, _look)
-        self._take(facts)
+        facts, to_call, weeks = await bridge.read(self, _look)
+        self._take(facts, to_call)
         self._draw(weeks)
         hub.watch(self, EVERY_DOCTOR)
 
@@ -91,11 +91,11 @@ class Overview(Screen):
 
     async def _read_again(self) -> None:
         self._behind, self._read_at = False, time.monotonic()
-        self._take(await bridge.read(self, lists.overview))
+        self._take(*await bridge.read(self, _look_again))
 
-    def _take(self, facts: Facts) -> None:
+    def _take(self, facts: Facts, to_call: int) -> None:
         now = bridge.now()
-        self.numbers, self.tasks = _numbers(facts, now), _tasks(facts, now)
+        self.numbers, self.tasks = _numbers(facts, now), _tasks(facts, to_call, now)
         self.latest = [line_of(row, now) for row in facts.latest]
 
     def _draw(self, weeks: tuple[Week, ...]) -> None:
@@ -108,9 +108,14 @@ class Overview(Screen):
         self.use = _in_words(shares)
 
 
-def _look(session: Session, actor: Actor | None) -> tuple[Facts, tuple[Week, ...]]:
+def _look(session: Session, actor: Actor | None) -> tuple[Facts, int, tuple[Week, ...]]:
     """Everything on the page, in one transaction."""
-    return lists.overview(session, actor), lists.past_weeks(session, actor)
+    return *_look_again(session, actor), lists.past_weeks(session, actor)
+
+
+def _look_again(session: Session, actor: Actor | None) -> tuple[Facts, int]:
+    """What may have changed since, and how many patients somebody has to call."""
+    return lists.overview(session, actor), desk.to_call(session, actor)
 
 
 def _numbers(facts: Facts, now: datetime) -> list[Number]:
@@ -164,7 +169,7 @@ def _against_month_before(facts: Facts) -> tuple[str, str]:
     return f"{abs(points):.1f} points {'more' if points > 0 else 'fewer'}", "warn" if points > 0 else "ok"
 
 
-def _tasks(facts: Facts, now: datetime) -> list[Task]:
+def _tasks(facts: Facts, to_call: int, now: datetime) -> list[Task]:
     tasks = []
     if facts.pending:
         since = words.ago(min(person.created_at for person in facts.pending), now=now)
@@ -176,9 +181,9 @@ def _tasks(facts: Facts, now: datetime) -> list[Task]:
         title = f"{words.count(facts.outbox.dead, 'e-mail')} not delivered"
         path = routes.with_query(routes.ADMIN_EMAILS, state="dead")
         tasks.append(Task(title, "every attempt has failed", "mail-x", "Open", path))
-    if facts.desk:
-        title = f"{words.count(facts.desk, 'patient')} to call"
-        tasks.append(Task(title, "no rule could help their appointments", "phone", "Open", routes.ADMIN_WORKLIST))
+    if to_call:
+        title = f"{words.count(to_call, 'patient')} to call"
+        tasks.append(Task(title, "no rule could help them", "phone", "Open", routes.ADMIN_WORKLIST))
     return tasks
 
 

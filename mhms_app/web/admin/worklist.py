@@ -76,7 +76,7 @@ class Worklist(Listing, Changing, Screen):
         now = bridge.now()
         self.lines = [line_of(row, now) for row in page.rows]
         self._show_pages(len(page.rows), page.total)
-        (await self.get_state(DeskCount))._show(page.total)
+        await (await self.get_state(DeskCount))._count()
 
     def _chosen(self, line: Line) -> Chosen:
         return Chosen(

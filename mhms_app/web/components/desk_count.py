@@ -1,4 +1,4 @@
-"""How many appointments wait for a person at the desk, in an administrator's navigation."""
+"""How many patients somebody at the desk has to call, in an administrator's navigation."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import reflex as rx
 
 from mhms_app.actor import Role
-from mhms_app.booking import worklist
+from mhms_app.booking import desk
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
@@ -21,9 +21,10 @@ class DeskCount(Screen):
     @handler(Role.ADMIN)
     async def count(self) -> None:
         """Count what waits now."""
-        self._show(await bridge.read(self, worklist.waiting_number))
+        await self._count()
 
-    def _show(self, number: int) -> None:
+    async def _count(self) -> None:
+        number = await bridge.read(self, desk.to_call)
         self.number = words.number(number) if number else ""
 
 

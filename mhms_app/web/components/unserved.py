@@ -13,6 +13,7 @@ from mhms_app.actor import Role
 from mhms_app.booking import unserved
 from mhms_app.booking.unserved import UnservedRow
 from mhms_app.web import bridge, theme, words
+from mhms_app.web.components.desk_count import DeskCount
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
 
@@ -57,7 +58,9 @@ class Unserved(Screen):
         waiter = next((one for one in self.waiters if one.id == self.asked), None)
         if waiter is not None:
             await bridge.call(self, unserved.see_to, entry_id=waiter.id)
-            await self.load()
+            self.asked = 0
+            await self._show()
+            await (await self.get_state(DeskCount))._count()
             self.tell(f"{waiter.patient} waits no more.")
 
     async def _show(self) -> None:
