@@ -226,6 +226,7 @@ def test_the_statement_and_the_rules_give_the_same_answer(clinic: Clinic, now: d
         if slot.state == "held":
             slot.held_by = data.draw(st.sampled_from([patient.id, slot.held_by]), "holder")
             slot.held_until = now + timedelta(minutes=data.draw(st.integers(-1, 1), "held for"))
+        slot.busy = data.draw(st.sampled_from([False, False, True]), "doctor busy elsewhere")
         if data.draw(st.booleans(), "has an appointment"):
             elsewhere = builders.slot(
                 session,
