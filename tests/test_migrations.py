@@ -62,7 +62,9 @@ def fill(starts_at: datetime) -> None:
         )
         builders.added(session, connected(doctor))
         end = starts_at + timedelta(hours=1)
-        builders.added(session, BusyTime(doctor_id=builders.key(doctor), event_id="a", starts_at=starts_at, ends_at=end))
+        builders.added(
+            session, BusyTime(doctor_id=builders.key(doctor), event_id="a", starts_at=starts_at, ends_at=end)
+        )
         builders.hours(session, doctor)
         builders.day_off(session, doctor, starts_at.date())
         moved = builders.added(session, appointment(slot, doctor, patient))
