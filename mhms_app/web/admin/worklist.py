@@ -164,7 +164,7 @@ def _done_form() -> rx.Component:
 
 def _nothing() -> rx.Component:
     return theme.empty_state(
-        "Nobody needs a call",
+        "No appointment needs a call",
         "What a leave leaves for the desk comes here, and the appointments of doctors who are gone.",
         icon_name="circle-check",
     )
