@@ -51,8 +51,8 @@ def measure_slots() -> Iterator[Row]:
         ),
     }
     questions |= {
-        "the next afternoons with any of them": lambda session, _: soonest.next_times(
-            session, None, department_id=1, when=When(part="afternoon"), limit=6
+        "the next mornings with any of them": lambda session, _: soonest.next_times(
+            session, None, department_id=1, when=When(part="morning"), limit=6
         ),
         "why there is nothing in the year 2150": lambda session, _: soonest.why_nothing(
             session, None, department_id=1, when=When(day=date(2150, 1, 1))
