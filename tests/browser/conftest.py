@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.clinic import end_replaced
 from tests.browser.visitor import DESKTOP, PHONE, Visitor
+from tests.calendars.google_stand_in import Google, credentials, running
 from tests.running import RunningApp, running_app
 from tests.setup import chromium
 
@@ -22,8 +23,15 @@ Arrive = Callable[..., Visitor]
 
 
 @pytest.fixture(scope="package")
-def app() -> Iterator[RunningApp]:
-    with running_app("sqlite") as app:
+def google() -> Iterator[Google]:
+    """What stands in for Google; the clinic has credentials for it."""
+    with running() as google:
+        yield google
+
+
+@pytest.fixture(scope="package")
+def app(google: Google) -> Iterator[RunningApp]:
+    with running_app("sqlite", environment=credentials(google)) as app:
         yield app
         end_replaced()
 

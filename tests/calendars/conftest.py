@@ -16,14 +16,14 @@ from mhms_app.calendars.rules import Shows
 from mhms_app.directory.models import Doctor
 from mhms_app.settings import settings
 from tests import builders
-from tests.calendars.google_stand_in import CLIENT_ID, CLIENT_SECRET, KEY, Google, running
+from tests.calendars.google_stand_in import Google, credentials, running
 
 MAIN = "jo@example.com"
 
 
 @pytest.fixture
 def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
-    """Set one ``MHMS_*`` variable for this test."""
+    """Set one variable for this test."""
 
     def configure(name: str, value: str) -> None:
         monkeypatch.setenv(name, value)
@@ -38,11 +38,8 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], 
 def google(configure: Callable[[str, str], None]) -> Iterator[Google]:
     """Google, and a clinic that has credentials for it."""
     with running() as google:
-        configure("OAUTHLIB_INSECURE_TRANSPORT", "1")  # the stand-in has no certificate
-        configure("MHMS_GOOGLE_URL", google.url)
-        configure("MHMS_GOOGLE_CLIENT_ID", CLIENT_ID)
-        configure("MHMS_GOOGLE_CLIENT_SECRET", CLIENT_SECRET)
-        configure("MHMS_ENCRYPTION_KEYS", KEY)
+        for name, value in credentials(google).items():
+            configure(name, value)
         yield google
 
 

@@ -171,6 +171,17 @@ class Google(ThreadingHTTPServer):
         return self.change(method, calendar, rest[0] if rest else "", body)
 
 
+def credentials(google: Google) -> dict[str, str]:
+    """The variables of a clinic that knows this Google."""
+    return {
+        "OAUTHLIB_INSECURE_TRANSPORT": "1",  # it has no certificate
+        "MHMS_GOOGLE_URL": google.url,
+        "MHMS_GOOGLE_CLIENT_ID": CLIENT_ID,
+        "MHMS_GOOGLE_CLIENT_SECRET": CLIENT_SECRET,
+        "MHMS_ENCRYPTION_KEYS": KEY,
+    }
+
+
 def _start(event: dict[str, Any]) -> datetime:
     return _instant(event["start"])
 
