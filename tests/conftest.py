@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 os.environ.setdefault("MHMS_BCRYPT_COST", "4")  # the cost is the setting's business, not each test's
@@ -12,6 +12,7 @@ import pytest
 from sqlmodel import Session
 
 from mhms_app import db
+from mhms_app.settings import settings
 from tests.databases import ENGINES, fresh_database
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)  # a Monday, 09:00 in Berlin
@@ -31,6 +32,19 @@ def session(database: str) -> Iterator[Session]:
     """A session in one transaction that the test may commit."""
     with Session(db.engine(), expire_on_commit=False) as session:
         yield session
+
+
+@pytest.fixture
+def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
+    """Set one variable for this test."""
+
+    def configure(name: str, value: str) -> None:
+        monkeypatch.setenv(name, value)
+        settings.cache_clear()
+
+    yield configure
+    monkeypatch.undo()
+    settings.cache_clear()
 
 
 @pytest.fixture

@@ -14,24 +14,10 @@ from mhms_app.calendars import google as service
 from mhms_app.calendars.google_client import Calendar, Tokens
 from mhms_app.calendars.rules import Shows
 from mhms_app.directory.models import Doctor
-from mhms_app.settings import settings
 from tests import builders
 from tests.calendars.google_stand_in import Google, credentials, running
 
 MAIN = "jo@example.com"
-
-
-@pytest.fixture
-def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
-    """Set one variable for this test."""
-
-    def configure(name: str, value: str) -> None:
-        monkeypatch.setenv(name, value)
-        settings.cache_clear()
-
-    yield configure
-    monkeypatch.undo()
-    settings.cache_clear()
 
 
 @pytest.fixture

@@ -7,21 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from mhms_app.settings import settings
 from tests.notifications.receiver import SECRET, Receiver
-
-
-@pytest.fixture
-def configure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
-    """Set one ``MHMS_*`` variable for this test."""
-
-    def configure(name: str, value: str) -> None:
-        monkeypatch.setenv(name, value)
-        settings.cache_clear()
-
-    yield configure
-    monkeypatch.undo()
-    settings.cache_clear()
 
 
 @pytest.fixture
