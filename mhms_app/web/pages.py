@@ -13,7 +13,7 @@ from mhms_app.web.admin import bookings, departments, emails, overview, slots, u
 from mhms_app.web.admin import leave as admin_leave
 from mhms_app.web.doctor import availability, day, hours, leave, profile, unused
 from mhms_app.web.patient import booked, calendar, home, waiting
-from mhms_app.web.public import doctor_profile, doctors, landing, login, not_found, offer, signup
+from mhms_app.web.public import doctor_profile, doctor_profile_page, doctors, landing, login, not_found, offer, signup
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Page:
 PAGES = (
     Page(routes.HOME, "Find a doctor", landing.page, landing.Landing.load),
     Page(routes.DOCTORS, "Find a doctor", doctors.page, doctors.Directory.load),
-    Page(routes.DOCTOR_PROFILE, "Choose a time", doctor_profile.page, doctor_profile.Profile.load),
+    Page(routes.DOCTOR_PROFILE, "Choose a time", doctor_profile_page.page, doctor_profile.Profile.load),
     Page(routes.LOGIN, "Log in", login.page, login.Login.load),
     Page(routes.SIGNUP, "Create your account", signup.page, signup.Signup.load),
     Page(routes.DOCTOR, "Your day", day.page, day.Day.load),

@@ -10,8 +10,9 @@ import pytest
 from mhms_app.availability.finding import BookableWeek
 from mhms_app.availability.slots import SlotRow, SlotsChanged
 from mhms_app.directory.service import DoctorRow
-from mhms_app.web.public import doctor_profile
-from mhms_app.web.public.doctor_profile import Day, Profile, Time
+from mhms_app.web.public import doctor_week
+from mhms_app.web.public.doctor_profile import Profile
+from mhms_app.web.public.doctor_week import Day, Time
 
 MONDAY = date(2026, 11, 23)
 NINE = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)  # Tuesday, 09:00 in Berlin
@@ -50,7 +51,7 @@ def test_a_slot_is_named_by_its_time_first(profile: Profile) -> None:
 
 def test_days_are_monday_to_friday_unless_the_weekend_has_slots() -> None:
     def shown(*slots: SlotRow) -> list[Day]:
-        return doctor_profile._days(MONDAY, slots, frozenset(), today=MONDAY + timedelta(days=1))
+        return doctor_week.days_of(MONDAY, slots, frozenset(), today=MONDAY + timedelta(days=1))
 
     assert [day.weekday for day in shown(TEN)] == ["Mon", "Tue", "Wed", "Thu", "Fri"]
     assert [day.weekday for day in shown(slot(9, NINE + timedelta(days=4)))][-1] == "Sat"

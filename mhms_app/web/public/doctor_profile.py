@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Annotated, Any, NotRequired
 from uuid import uuid4
 
@@ -14,7 +12,6 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from mhms_app import routes
-from mhms_app.accounts.rules import initials
 from mhms_app.availability import finding, soonest
 from mhms_app.availability.finding import BookableWeek
 from mhms_app.availability.rules import day_of, week_of
@@ -25,76 +22,30 @@ from mhms_app.booking import service as booking
 from mhms_app.booking.holds import Hold
 from mhms_app.booking.lists import AppointmentRow
 from mhms_app.booking.rules import REASON_LENGTH, BookingPaused, NotBookable, TooManyAppointments
-from mhms_app.directory.service import DoctorRow
 from mhms_app.errors import NotFound
 from mhms_app.live.hub import hub
 from mhms_app.live.keeper import keeper
-from mhms_app.settings import settings
-from mhms_app.web import bridge, theme, words
-from mhms_app.web.components.address import address
-from mhms_app.web.components.nothing_free import Reason, reason_of, tell_me
+from mhms_app.web import bridge, words
+from mhms_app.web.components.nothing_free import Reason, reason_of
 from mhms_app.web.gate import Role, handler
+from mhms_app.web.public.doctor_week import (
+    Choice,
+    Day,
+    Doctor,
+    Time,
+    choice_of,
+    days_of,
+    days_shown,
+    doctor_of,
+    time_of,
+)
 from mhms_app.web.screen import Screen
-from mhms_app.web.shell import frame
 
 _WEEK = timedelta(days=7)
-_WORKING_DAYS = 5
-_NOON = 12
 _OFFERS = 3
 _FURTHEST = timedelta(days=366)
 _NEARLY_FULL = 100
-
 SlotId = Annotated[int, Field(gt=0, lt=2**31)]
-
-
-@dataclass(frozen=True, slots=True)
-class Doctor:
-    """Whose page it is; no name means that there is no such doctor."""
-
-    name: str = ""
-    initials: str = ""
-    title: str = ""
-    bio: str = ""
-    languages: str = ""
-    department: str = ""
-    department_path: str = routes.DOCTORS
-    place: str = ""
-    hidden: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Time:
-    """A slot in the week; ``taken`` for the moment after somebody else has booked it."""
-
-    id: int
-    clock: str
-    label: str
-    taken: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """A day of the week with its slots."""
-
-    index: int
-    weekday: str
-    number: str
-    label: str
-    count: str
-    today: bool
-    past: bool
-    empty: bool
-    morning: list[Time]
-    afternoon: list[Time]
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The slot that the person has chosen; 0 is none."""
-
-    id: int = 0
-    short: str = ""
-    long: str = ""
 
 
 class BookingForm(TypedDict):
@@ -351,13 +302,13 @@ class Profile(Screen):
         """Show a week."""
         now = bridge.now()
         today = words.local(now).date()
-        self.doctor, self.waiting_path = _doctor(found.doctor), routes.waiting(doctor_id=found.doctor.id)
+        self.doctor, self.waiting_path = doctor_of(found.doctor), routes.waiting(doctor_id=found.doctor.id)
         self._monday, self._free, self._gone, self.news = found.monday, found.free, frozenset(), False
-        self.title = words.days_between(found.monday, found.monday + timedelta(days=_days_shown(found.free) - 1))
+        self.title = words.days_between(found.monday, found.monday + timedelta(days=days_shown(found.free) - 1))
         self.zone = words.zone_name(found.free[0].starts_at if found.free else now)
         self.is_first = found.monday <= week_of(today)
         self.empty = not found.free
-        self.following = _choice(found.following, now) if found.following else Choice()
+        self.following = choice_of(found.following, now) if found.following else Choice()
         is_later = found.following is not None and words.local(found.following.starts_at).date() > found.monday
         self.onwards = f"{'Next' if is_later else 'First free'}: {self.following.short}"
         self.day = words.local(found.free[0].starts_at).weekday() if found.free else 0
@@ -365,7 +316,7 @@ class Profile(Screen):
 
     def _draw(self) -> None:
         """Draw the week from what is known of it."""
-        self.days = _days(self._monday, self._free, self._gone, today=words.local(bridge.now()).date())
+        self.days = days_of(self._monday, self._free, self._gone, today=words.local(bridge.now()).date())
 
     def _choose(self, slot: SlotRow | None) -> None:
         """Make a slot the one to be booked, or none; say so if it is free no more."""
@@ -374,7 +325,7 @@ class Profile(Screen):
             self.sheet = False
         elif self._slot is None or slot.id != self._slot.id:
             self._key = str(uuid4())
-        self._slot, self.chosen = slot, _choice(slot, bridge.now()) if slot else Choice()
+        self._slot, self.chosen = slot, choice_of(slot, bridge.now()) if slot else Choice()
         if slot is not None:
             if week_of(words.local(slot.starts_at).date()) == self._monday:
                 self.day = words.local(slot.starts_at).weekday()
@@ -386,7 +337,7 @@ class Profile(Screen):
         """Say beside the button why the chosen slot cannot be booked, and what is free after it."""
         self.problem = self.spoken = sentence
         later = [free for free in self._free if free.starts_at > slot.starts_at and free.id not in self._gone]
-        self.offers = [_time(free, short=False) for free in later[:_OFFERS]] if offer else []
+        self.offers = [time_of(free, short=False) for free in later[:_OFFERS]] if offer else []
         if offer and not self.offers and self.following.id:
             self.offers = [Time(self.following.id, self.following.short, self.following.short)]
 
@@ -437,367 +388,3 @@ class Profile(Screen):
 def _key_of(text: str) -> int:
     """The key that an address holds; 0 belongs to nothing."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
-
-
-def _doctor(row: DoctorRow) -> Doctor:
-    place = f", {row.location}" if row.location else ""
-    return Doctor(
-        name=row.name,
-        initials=initials(row.name),
-        title=row.title,
-        bio=row.bio,
-        languages=row.languages,
-        department=row.department,
-        department_path=routes.doctors(department=str(row.department_id)),
-        place=f"{settings().clinic_name}{place}",
-        hidden=not row.approved,
-    )
-
-
-def _choice(slot: SlotRow, now: datetime) -> Choice:
-    day = words.short_day(words.local(slot.starts_at).date(), today=words.local(now).date())
-    return Choice(slot.id, f"{day}, {words.clock(slot.starts_at)}", words.span(slot.starts_at, slot.ends_at, now=now))
-
-
-def _time(slot: SlotRow, *, short: bool = True, taken: bool = False) -> Time:
-    clock, day = words.clock(slot.starts_at), words.local(slot.starts_at).date()
-    named = words.short_day(day, today=day)
-    return Time(slot.id, clock if short else f"{named}, {clock}", f"{clock}, {named}", taken)
-
-
-def _days_shown(free: Iterable[SlotRow]) -> int:
-    """From Monday on: to Friday, or further when the weekend has slots."""
-    return max([_WORKING_DAYS, *(words.local(slot.starts_at).weekday() + 1 for slot in free)])
-
-
-def _days(monday: date, free: tuple[SlotRow, ...], gone: frozenset[int], *, today: date) -> list[Day]:
-    """The days of a week with their slots, in order."""
-    shown = range(_days_shown(free))
-    slots: dict[int, list[SlotRow]] = {index: [] for index in shown}
-    for slot in free:
-        slots[words.local(slot.starts_at).weekday()].append(slot)
-    return [_day(monday + timedelta(days=index), slots[index], gone, today=today) for index in shown]
-
-
-def _day(day: date, slots: list[SlotRow], gone: frozenset[int], *, today: date) -> Day:
-    times = [(words.local(slot.starts_at).hour, _time(slot, taken=slot.id in gone)) for slot in slots]
-    left = sum(not time.taken for _, time in times)
-    return Day(
-        index=day.weekday(),
-        weekday=words.weekday(day),
-        number=str(day.day),
-        label=f"{words.long_day(day)}: {words.count(left, 'free slot')}",
-        count=str(left) if left else "–",
-        today=day == today,
-        past=day < today,
-        empty=not times,
-        morning=[time for hour, time in times if hour < _NOON],
-        afternoon=[time for hour, time in times if hour >= _NOON],
-    )
-
-
-# The page -------------------------------------------------------------------------------------------
-
-
-def page() -> rx.Component:
-    """The page of one doctor."""
-    return frame(
-        theme.loading(rx.cond(Profile.doctor.name, _doctor_and_week(), _nobody()), _skeleton()),
-        address(Profile.address),
-        rx.el.span(on_unmount=Profile.leave, hidden=True),
-        active=routes.DOCTORS,
-    )
-
-
-def _doctor_and_week() -> rx.Component:
-    return theme.split(
-        theme.stack(_head(), _looking_for_another(), _week(), gap="loose"),
-        rx.cond(Profile.chosen.id, _booking(), _invitation()),
-        side_width=348,
-    )
-
-
-def _nobody() -> rx.Component:
-    return theme.narrow(
-        theme.page_heading(
-            "We could not find this doctor", "They may have left the clinic, or the address has a typing mistake."
-        ),
-        theme.line(theme.link_button("All doctors", routes.DOCTORS, kind="primary")),
-    )
-
-
-def _head() -> rx.Component:
-    doctor = Profile.doctor
-    return rx.el.header(
-        rx.el.a(theme.icon("arrow-left", size=16), doctor.department, href=doctor.department_path, class_name="back"),
-        rx.el.div(
-            theme.avatar(doctor.initials, size="huge"),
-            rx.el.div(
-                rx.el.h1(doctor.name),
-                rx.el.p(doctor.title, class_name="lead"),
-                rx.el.div(
-                    theme.chip(doctor.department, "accent"),
-                    rx.cond(doctor.languages, theme.chip(doctor.languages)),
-                    class_name="chips",
-                ),
-            ),
-            class_name="profile",
-        ),
-        rx.cond(doctor.bio, rx.el.p(doctor.bio, class_name="bio")),
-        rx.cond(
-            doctor.hidden,
-            theme.notice("Patients cannot find this page until an administrator has approved the doctor.", tone="warn"),
-        ),
-        class_name="page-head",
-    )
-
-
-def _looking_for_another() -> rx.Component:
-    return rx.cond(
-        Profile.moving,
-        theme.notice(
-            "Choose another time for your appointment of ",
-            rx.el.strong(Profile.moving),
-            ". It stays yours until you confirm the new one.",
-        ),
-    )
-
-
-# The week -------------------------------------------------------------------------------------------
-
-
-def _week() -> rx.Component:
-    return rx.el.section(
-        rx.el.div(
-            theme.period(
-                Profile.title,
-                rx.el.span(theme.chip("live", "ok"), class_name="only-wide"),
-                on_previous=Profile.turn(-1),
-                on_today=Profile.turn(0),
-                on_next=Profile.turn(1),
-                disabled=Profile.is_first,
-            ),
-            theme.button("Next available", kind="quiet", compact=True, on_click=Profile.jump),
-            class_name="week-head",
-        ),
-        rx.cond(
-            Profile.news,
-            theme.notice(
-                "New times were published. ",
-                rx.el.button("Show them", type="button", on_click=Profile.show_news, class_name="as-link"),
-                role="status",
-            ),
-        ),
-        rx.cond(
-            Profile.empty,
-            _nothing_free(),
-            rx.fragment(
-                theme.day_strip(rx.foreach(Profile.days, _day_tab)),
-                theme.week_grid(rx.foreach(Profile.days, _day_column)),
-            ),
-        ),
-        rx.el.p(
-            "Times in ",
-            Profile.zone,
-            ". A slot that somebody takes disappears here at once.",
-            class_name="small second",
-        ),
-        rx.el.p(Profile.spoken, class_name="unseen", role="status"),
-        aria_label="Free slots",
-        id="week",
-        tab_index=-1,
-        class_name="stack",
-    )
-
-
-def _nothing_free() -> rx.Component:
-    onwards = theme.button(Profile.onwards, kind="primary", on_click=Profile.choose_instead(Profile.following.id))
-    wait = tell_me(Profile.waiting_path)
-    return theme.card(
-        rx.cond(
-            Profile.following.id,
-            theme.empty_state("No free slots this week", None, onwards, wait, icon_name="calendar-x"),
-            theme.empty_state(
-                "No free slots at the moment",
-                Profile.nothing.text,
-                theme.link_button("Others of the department", Profile.doctor.department_path),
-                wait,
-                icon_name="calendar-x",
-            ),
-        )
-    )
-
-
-def _day_tab(day: Day) -> rx.Component:
-    return theme.day_tab(
-        day.weekday,
-        day.number,
-        day.count,
-        chosen=Profile.day == day.index,
-        on_click=Profile.show_day(day.index),
-        aria_label=day.label,
-    )
-
-
-def _day_column(day: Day) -> rx.Component:
-    return theme.day_column(
-        day.weekday,
-        day.number,
-        rx.cond(day.morning, _part("Morning", day.morning)),
-        rx.cond(day.afternoon, _part("Afternoon", day.afternoon)),
-        rx.cond(day.empty, rx.cond(day.past, rx.el.p("Past", class_name="past"), theme.no_slots())),
-        chosen=Profile.day == day.index,
-        today=day.today,
-    )
-
-
-def _part(name: str, times: list[Time]) -> rx.Component:
-    return rx.fragment(rx.el.h3(name, class_name="only-phone part"), rx.foreach(times, _slot))
-
-
-def _slot(time: Time) -> rx.Component:
-    return theme.slot_button(
-        time.clock,
-        label=time.label,
-        chosen=Profile.chosen.id == time.id,
-        taken=time.taken,
-        on_click=Profile.choose(time.id),
-    )
-
-
-# Booking --------------------------------------------------------------------------------------------
-
-
-def _invitation() -> rx.Component:
-    return rx.el.div(
-        theme.card(
-            theme.empty_state(
-                "Choose a time", "Your appointment is put together here.", icon_name="mouse-pointer-click"
-            )
-        ),
-        class_name="only-wide",
-    )
-
-
-_IS_STAFF = (Screen.viewer_role == Role.DOCTOR.value) | (Screen.viewer_role == Role.ADMIN.value)
-
-
-def _booking() -> rx.Component:
-    return rx.fragment(
-        theme.panel(
-            rx.cond(_IS_STAFF, "This time", rx.cond(Profile.moving, "The new time", "Your appointment")),
-            theme.well(
-                rx.el.strong(Profile.chosen.long, id="chosen", tab_index=-1),
-                rx.el.br(),
-                Profile.doctor.name + " · " + Profile.doctor.department,
-                rx.el.br(),
-                Profile.doctor.place,
-                rx.el.br(),
-                Profile.zone,
-            ),
-            rx.match(Screen.viewer_role, ("patient", _form()), ("", _way_in()), _not_for_staff()),
-            label="Booking",
-            sheet=Profile.sheet,
-        ),
-        rx.cond(
-            Profile.sheet,
-            rx.fragment(),
-            theme.bottom_bar(
-                Profile.chosen.short,
-                Profile.zone,
-                theme.button("Continue", kind="primary", on_click=Profile.go_on),
-            ),
-        ),
-    )
-
-
-def _form() -> rx.Component:
-    reason = theme.text_area(
-        "Reason",
-        "reason",
-        optional=True,
-        placeholder="What should the doctor know beforehand?",
-        hint=Profile.room,
-        error=Profile.errors["reason"],
-        default_value=Profile.reason,
-        on_change=Profile.keep_reason.debounce(300),
-    )
-    confirm = rx.cond(Profile.moving, "Move appointment", "Confirm booking")
-    return theme.form(
-        _kept(),
-        rx.cond(Profile.moving, rx.fragment(), reason),
-        _problem(),
-        rx.cond(Profile.problem, rx.fragment(), theme.button(confirm, kind="primary", type="submit", full=True)),
-        _choose_another(),
-        on_submit=Profile.confirm,
-    )
-
-
-def _kept() -> rx.Component:
-    """For how long the time is kept."""
-    return rx.fragment(
-        rx.cond(Profile.kept_until, theme.countdown("Kept for you until ", Profile.kept_until, Profile.kept_seconds)),
-        rx.cond(Profile.lapsed, theme.notice(Profile.lapsed, tone="warn", role="status")),
-    )
-
-
-def _problem() -> rx.Component:
-    """Why the chosen time cannot be had, and what can."""
-    return rx.el.div(
-        rx.cond(
-            Profile.problem,
-            rx.fragment(
-                theme.notice(Profile.problem, tone="warn", icon_name="triangle-alert"),
-                rx.cond(
-                    Profile.offers,
-                    rx.el.div(
-                        rx.el.p("Free instead:", class_name="small second"),
-                        rx.foreach(
-                            Profile.offers,
-                            lambda time: theme.button(
-                                time.clock, full=True, aria_label=time.label, on_click=Profile.choose_instead(time.id)
-                            ),
-                        ),
-                        class_name="stack tight",
-                    ),
-                ),
-            ),
-        ),
-        class_name="stack",
-    )
-
-
-def _choose_another() -> rx.Component:
-    return theme.button("Choose another time", kind="quiet", full=True, on_click=Profile.choose_another)
-
-
-def _way_in() -> rx.Component:
-    return theme.stack(
-        _problem(),
-        rx.el.p("Booking needs an account. This time stays chosen while you log in, but it is not kept for you."),
-        theme.link_button("Log in", Profile.login_path, kind="primary", full=True),
-        theme.link_button("Create account", Profile.signup_path, full=True),
-        _choose_another(),
-    )
-
-
-def _not_for_staff() -> rx.Component:
-    return theme.stack(
-        rx.el.p("This is what patients see. To book for yourself, log in with a patient's account."),
-        _choose_another(),
-    )
-
-
-def _skeleton() -> rx.Component:
-    return theme.split(
-        theme.stack(
-            rx.el.div(
-                theme.skeleton("64px", "64px", round=True),
-                rx.el.div(theme.skeleton("16rem", "1.75rem"), theme.skeleton("12rem"), class_name="stack tight"),
-                class_name="profile",
-            ),
-            theme.skeleton("12rem", "1.25rem"),
-            theme.skeleton("100%", "440px"),
-            gap="loose",
-        )
-    )
