@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -115,9 +116,10 @@ class Tab:
 
     def _receive(self, seconds: float) -> str | None:
         """The next frame, pings answered; None when nothing comes any more."""
+        deadline = time.monotonic() + seconds
         while True:
             try:
-                frame = self._socket.recv(timeout=seconds)
+                frame = self._socket.recv(timeout=max(0, deadline - time.monotonic()))
             except (TimeoutError, ConnectionClosed):
                 return None
             if frame != "2":

@@ -144,13 +144,15 @@ def test_what_is_no_handler_cannot_be_called(app: RunningApp, cast: Cast) -> Non
 
 @pytest.mark.parametrize("person", ["nobody", "patient", "doctor", "admin"])
 def test_setvar_sets_nothing_on_any_state(app: RunningApp, cast: Cast, person: str) -> None:
-    with tab(app, cast.cookie[person]) as hostile:
-        hostile.visit("/")
-        for state in [State, *states()]:
-            for name in ("viewer_role", "is_hydrated"):
-                hostile.send(f"{state.get_full_name()}.setvar", {"var_name": name, "value": "admin"})
-        said = hostile.settle()
-    assert set(said.vars) == {f"{State.get_full_name()}.is_hydrated"}, said.vars
+    found = [State, *states()]
+    for some in (found[start : start + 20] for start in range(0, len(found), 20)):  # more would be too many at once
+        with tab(app, cast.cookie[person]) as hostile:
+            hostile.visit("/")
+            for state in some:
+                for name in ("viewer_role", "is_hydrated"):
+                    hostile.send(f"{state.get_full_name()}.setvar", {"var_name": name, "value": "admin"})
+            said = hostile.settle()
+        assert set(said.vars) == {f"{State.get_full_name()}.is_hydrated"}, said.vars
 
 
 @pytest.mark.parametrize(
