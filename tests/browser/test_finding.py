@@ -33,7 +33,7 @@ def when(person: Visitor) -> None:
     person.page.locator("summary", has_text="When:").click()
 
 
-def test_the_next_times_with_any_doctor_are_one_click_from_a_booking(
+def test_f33_the_next_times_with_any_doctor_are_one_click_from_a_booking(
     app: RunningApp, visitor: Arrive, on_phone: bool
 ) -> None:
     name = f"Otology {on_phone:d}"
@@ -69,7 +69,7 @@ def test_the_next_times_with_any_doctor_are_one_click_from_a_booking(
     person.sees("Dr. Bo Horn")
 
 
-def test_where_nothing_is_free_it_is_said_why_and_leads_to_the_waiting_list(
+def test_f33_where_nothing_is_free_it_is_said_why_and_leads_to_the_waiting_list(
     app: RunningApp, visitor: Arrive, on_phone: bool
 ) -> None:
     full, empty = f"Rhinology {on_phone:d}", f"Phoniatry {on_phone:d}"

@@ -11,7 +11,7 @@ from tests.browser.test_looks import is_accessible_and_fits
 from tests.running import RunningApp
 
 
-def test_a_time_that_becomes_free_finds_who_waits_for_it(app: RunningApp, visitor: Arrive, on_phone: bool) -> None:
+def test_f34_a_time_that_becomes_free_finds_who_waits_for_it(app: RunningApp, visitor: Arrive, on_phone: bool) -> None:
     doctor, tuesday = a_doctor(app, f"Dr. Ida Voll {on_phone:d}"), a_tuesday()
     free(app, doctor, tuesday, "09:00")
     first = visitor().enters_as(a_patient(app, f"Fritz Erster {on_phone:d}"))
@@ -54,7 +54,7 @@ def test_a_time_that_becomes_free_finds_who_waits_for_it(app: RunningApp, visito
     waiter.sees("We do not know this offer")
 
 
-def test_an_earlier_time_moves_the_appointment_that_somebody_has(
+def test_f34_an_earlier_time_moves_the_appointment_that_somebody_has(
     app: RunningApp, visitor: Arrive, on_phone: bool
 ) -> None:
     doctor, tuesday = a_doctor(app, f"Dr. Fred Früh {on_phone:d}"), a_tuesday()
