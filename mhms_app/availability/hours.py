@@ -22,7 +22,7 @@ from mhms_app.availability.models import HoursException, Slot, SlotState, Workin
 from mhms_app.availability.public_holidays import public_holidays
 from mhms_app.availability.rules import MINUTE, Times
 from mhms_app.availability.service import add_slots
-from mhms_app.availability.slots import SlotsChanged
+from mhms_app.availability.slots import SlotsChanged, lock_doctor
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.errors import ClinicError, Invalid, NotFound
@@ -143,7 +143,7 @@ def save(session: Session, actor: Actor | None, *, doctor_id: int | None = None,
         Conflict: slots came to these times in spite of the lock.
     """
     mine = directory.managed_doctor(session, actor, doctor_id=doctor_id).id
-    _lock(session, mine)
+    lock_doctor(session, mine)
     found = _page(session, mine)
     timetable = _edited(found, edit)
     _write(session, mine, edit)
@@ -164,7 +164,7 @@ def close_days(session: Session, actor: Actor | None, *, doctor_id: int | None =
         NotFound: there is no such doctor, or it is not the actor's to manage.
     """
     mine = directory.managed_doctor(session, actor, doctor_id=doctor_id).id
-    _lock(session, mine)
+    lock_doctor(session, mine)
     special = _page(session, mine).special_days
     extra = [key for key, each in special.items() if isinstance(each, ExtraHours) and first <= each.day <= last]
     free = {each.day for each in special.values() if each == DayOff(each.day)}
@@ -216,7 +216,7 @@ def extend_horizon(session: Session, *, doctor_id: int) -> int:
 
     A repetition changes nothing. Another worker that is at it already is not waited for.
     """
-    if not _lock(session, doctor_id, skip_locked=True):
+    if not lock_doctor(session, doctor_id, skip_locked=True):
         return 0
     found = _page(session, doctor_id)
     _, change = _compare(session, found, _timetable(found))
@@ -246,12 +246,6 @@ def publish_due(stop: threading.Event | None = None) -> int:
     if done:
         log.info("%d slots are published from working hours", done)
     return done
-
-
-def _lock(session: Session, doctor_id: int, *, skip_locked: bool = False) -> bool:
-    """Make everybody else who publishes for this doctor wait, as ``service.publish`` does; bookings go on."""
-    row = select(col(Doctor.id)).where(col(Doctor.id) == doctor_id)
-    return session.execute(row.with_for_update(key_share=True, skip_locked=skip_locked)).first() is not None
 
 
 def _page(session: Session, doctor_id: int) -> HoursPage:

@@ -67,9 +67,13 @@ def read_slots(session: Session, wanted: Rows) -> tuple[SlotRow, ...]:
     return tuple(SlotRow(*row) for row in session.execute(wanted))
 
 
-def lock_doctor(session: Session, doctor_id: int) -> None:
+def lock_doctor(session: Session, doctor_id: int, *, skip_locked: bool = False) -> bool:
     """Make whoever else adds slots of this doctor wait, and then see what the one before has added.
 
     The weaker kind of lock (FOR NO KEY UPDATE) lets bookings, whose foreign keys point to the row, go on.
+
+    Args:
+        skip_locked: do not wait for another who has the lock; returns whether it could be had.
     """
-    session.execute(select(col(Doctor.id)).where(col(Doctor.id) == doctor_id).with_for_update(key_share=True))
+    row = select(col(Doctor.id)).where(col(Doctor.id) == doctor_id)
+    return session.execute(row.with_for_update(key_share=True, skip_locked=skip_locked)).first() is not None

@@ -16,10 +16,9 @@ from mhms_app.availability.hours_rules import Hours
 from mhms_app.errors import ClinicError, InvalidForm
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.listing import beside
-from mhms_app.web.components.pause import pause
 from mhms_app.web.components.weekday_choice import weekday_choice
 from mhms_app.web.doctor import timetable
-from mhms_app.web.doctor.pieces import approval_notice, for_doctors
+from mhms_app.web.doctor.pieces import approval_notice, for_doctors, minutes, typed
 from mhms_app.web.doctor.plan import LENGTHS, PAUSES
 from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
@@ -346,19 +345,20 @@ def _hours_form() -> rx.Component:
         theme.stack(
             theme.pair(
                 _length(),
-                _minutes("Pause", "pause", PAUSES, none="none"),
+                minutes(view, "Pause", "pause", PAUSES, none="none"),
             ),
             theme.checkbox("Break", default_checked=view.rest, on_change=view.plan_rest),
             rx.cond(
                 view.rest,
                 theme.pair(
-                    _typed("Break from", "break_start", type="time"), _typed("Break until", "break_end", type="time")
+                    typed(view, "Break from", "break_start", type="time"),
+                    typed(view, "Break until", "break_end", type="time"),
                 ),
             ),
             gap="tight",
         ),
-        _typed("First day", "valid_from", type="date", hint="Empty means from today.", icon_name="calendar"),
-        _typed("Last day", "valid_until", type="date", optional=True, icon_name="calendar"),
+        typed(view, "First day", "valid_from", type="date", hint="Empty means from today.", icon_name="calendar"),
+        typed(view, "Last day", "valid_until", type="date", optional=True, icon_name="calendar"),
         _preview("Choose the days on which these hours apply."),
         _save("Save hours"),
     )
@@ -377,7 +377,7 @@ def _day_form() -> rx.Component:
     )
     return _form(
         theme.segments("What to enter", *kinds, hide_label=True),
-        _typed("Day", "day", type="date", icon_name="calendar"),
+        typed(view, "Day", "day", type="date", icon_name="calendar"),
         rx.cond(view.kind != "day", _times()),
         rx.cond(view.kind == "extra", _length()),
         _preview("Choose the day."),
@@ -402,34 +402,11 @@ def _form(*fields: Any) -> rx.Component:
 
 
 def _times() -> rx.Component:
-    return theme.pair(_typed("From", "start", type="time"), _typed("Until", "end", type="time"))
+    return theme.pair(typed(view, "From", "start", type="time"), typed(view, "Until", "end", type="time"))
 
 
 def _length() -> rx.Component:
-    return _minutes("Slot length", "length", LENGTHS)
-
-
-def _typed(label: str, name: str, **props: Any) -> rx.Component:
-    """A field whose text the server follows."""
-    return theme.text_field(
-        label,
-        name,
-        default_value=view.typed[name],
-        error=view.problems[name],
-        on_change=lambda value: view.fill_in(name, value).debounce(pause(name)),
-        **props,
-    )
-
-
-def _minutes(label: str, name: str, choices: tuple[int, ...], *, none: str = "") -> rx.Component:
-    return theme.select_field(
-        label,
-        *(theme.option(str(minutes), f"{minutes} min" if minutes or not none else none) for minutes in choices),
-        name=name,
-        default_value=view.typed[name],
-        error=view.problems[name],
-        on_change=lambda value: view.fill_in(name, value),
-    )
+    return minutes(view, "Slot length", "length", LENGTHS)
 
 
 def _preview(waiting: str) -> rx.Component:

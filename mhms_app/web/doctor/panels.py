@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import reflex as rx
 
 from mhms_app.web import theme
-from mhms_app.web.components.pause import pause
 from mhms_app.web.components.weekday_choice import weekday_choice
 from mhms_app.web.doctor import plan as planning
+from mhms_app.web.doctor.pieces import minutes, typed
 from mhms_app.web.doctor.week import Picked
 
 
@@ -127,49 +126,26 @@ def _publishing(view: Any) -> rx.Component:
     )
 
 
-def _typed(view: Any, label: str, name: str, **props: Any) -> rx.Component:
-    """A field whose text the server follows."""
-    return theme.text_field(
-        label,
-        name,
-        default_value=view.typed[name],
-        error=view.problems[name],
-        on_change=lambda value: view.fill_in(name, value).debounce(pause(name)),
-        **props,
-    )
-
-
-def _minutes(view: Any, label: str, name: str, choices: Iterable[int], *, none: str = "") -> rx.Component:
-    return theme.select_field(
-        label,
-        *(theme.option(str(minutes), f"{minutes} min" if minutes or not none else none) for minutes in choices),
-        name=name,
-        default_value=view.typed[name],
-        error=view.problems[name],
-        on_change=lambda value: view.fill_in(name, value),
-    )
-
-
 def _range(view: Any) -> rx.Component:
     return rx.fragment(
         weekday_choice(view.weekdays, view.plan_weekday, error=view.problems["weekdays"]),
-        theme.pair(_typed(view, "From", "start", type="time"), _typed(view, "Until", "end", type="time")),
+        theme.pair(typed(view, "From", "start", type="time"), typed(view, "Until", "end", type="time")),
         theme.stack(
             theme.pair(
-                _minutes(view, "Slot length", "length", planning.LENGTHS),
-                _minutes(view, "Break", "pause", planning.PAUSES, none="none"),
+                minutes(view, "Slot length", "length", planning.LENGTHS),
+                minutes(view, "Break", "pause", planning.PAUSES, none="none"),
             ),
             theme.checkbox("Lunch break", default_checked=view.lunch, on_change=view.plan_lunch),
             rx.cond(
                 view.lunch,
                 theme.pair(
-                    _typed(view, "Lunch from", "lunch_start", type="time"),
-                    _typed(view, "Lunch until", "lunch_end", type="time"),
+                    typed(view, "Lunch from", "lunch_start", type="time"),
+                    typed(view, "Lunch until", "lunch_end", type="time"),
                 ),
             ),
             gap="tight",
         ),
-        _typed(
+        typed(
             view, "Repeat until", "last_day", type="date", hint="Empty means only the week shown.", icon_name="calendar"
         ),
     )
@@ -177,10 +153,8 @@ def _range(view: Any) -> rx.Component:
 
 def _single(view: Any) -> rx.Component:
     return rx.fragment(
-        _typed(view, "Day", "day", type="date", icon_name="calendar"),
-        theme.pair(
-            _typed(view, "Time", "time", type="time"), _minutes(view, "Slot length", "length", planning.LENGTHS)
-        ),
+        typed(view, "Day", "day", type="date", icon_name="calendar"),
+        theme.pair(typed(view, "Time", "time", type="time"), minutes(view, "Slot length", "length", planning.LENGTHS)),
     )
 
 

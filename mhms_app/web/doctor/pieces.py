@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from mhms_app.actor import Role
 from mhms_app.availability import rules
 from mhms_app.web import theme, words
 from mhms_app.web.components.only_for import only_for
+from mhms_app.web.components.pause import pause
 
 
 def short_name(name: str) -> str:
@@ -44,4 +46,28 @@ def approval_notice(awaiting: Any) -> rx.Component:
             "patients see them once you are approved.",
             icon_name="hourglass",
         ),
+    )
+
+
+def typed(view: Any, label: str, name: str, **props: Any) -> rx.Component:
+    """A field whose text the server follows; ``view`` is the page's State."""
+    return theme.text_field(
+        label,
+        name,
+        default_value=view.typed[name],
+        error=view.problems[name],
+        on_change=lambda value: view.fill_in(name, value).debounce(pause(name)),
+        **props,
+    )
+
+
+def minutes(view: Any, label: str, name: str, choices: Iterable[int], *, none: str = "") -> rx.Component:
+    """A choice of lengths; 0 minutes are called ``none``, if that is given."""
+    return theme.select_field(
+        label,
+        *(theme.option(str(each), f"{each} min" if each or not none else none) for each in choices),
+        name=name,
+        default_value=view.typed[name],
+        error=view.problems[name],
+        on_change=lambda value: view.fill_in(name, value),
     )
