@@ -20,6 +20,11 @@ _RULES = {
     "login-account": parse_many("10/5minutes; 40/hour"),
     "login-address": parse_many("60/5minutes; 300/hour"),
     "signup-address": parse_many("20/hour; 60/day"),
+    "reset-address": parse_many("20/hour; 60/day"),
+    "reset-account": parse_many("3/hour; 8/day"),
+    "code-account": parse_many("10/5minutes; 40/hour"),
+    "confirm-account": parse_many("3/hour; 8/day"),
+    "passkey-address": parse_many("60/5minutes; 300/hour"),
 }
 
 
