@@ -12,8 +12,8 @@ from uuid import uuid4
 from bench.people import gather
 from bench.table import Row, per_second
 from mhms_app import db
-from mhms_app.accounts import service as accounts
-from mhms_app.accounts.service import hash_token
+from mhms_app.accounts import sessions
+from mhms_app.accounts.sessions import hash_token
 from mhms_app.booking import rules, service
 from mhms_app.booking.statement import book_at_once
 from tests.databases import ENGINES, fresh_database
@@ -77,9 +77,9 @@ def _rate(book: Callable[[str, int], None], wanted: list[tuple[str, int]]) -> fl
 def _book(token: str, slot_id: int) -> None:
     """Book as ``bridge.call_at_once`` does, without its thread."""
     wanted = {"slot_id": slot_id, "reason": "", "key": str(uuid4())}
-    if book_at_once(token, **wanted) is None:
+    if book_at_once(token, "", **wanted) is None:
         with db.transaction() as session:
-            service.book(session, accounts.resolve(session, token), **wanted)
+            service.book(session, sessions.resolve(session, token), **wanted)
 
 
 def _raw(kind: str) -> Callable[[str, int], None]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 from mhms_app import db
-from mhms_app.accounts import service as accounts
+from mhms_app.accounts import sessions
 from mhms_app.availability.rules import week_of
 from tests import builders
 
@@ -37,7 +37,7 @@ def gather(*, patients: int, doctors: int, slots: int, apart: timedelta = timede
         ill = [builders.patient(session) for _ in range(patients)]
         return People(
             [builders.key(patient) for patient in ill],
-            [accounts.open_session(session, user_id=patient.user_id) for patient in ill],
+            [sessions.open_session(session, user_id=patient.user_id) for patient in ill],
             [builders.key(doctor) for doctor in staff],
             offered,
         )

@@ -462,6 +462,7 @@ class _Clinic:
                 role=role.value,
                 password_hash=self.password_hash,
                 created_at=self.now - timedelta(days=self.random.randint(60, 700)),
+                email_confirmed_at=self.now,
             )
             for name, address in zip(names, [first, *map(_address, names[1:])], strict=True)
         ]

@@ -36,6 +36,26 @@ class NotAllowed(ClinicError):
     sentence = "Your account cannot do this."
 
 
+class DutyFirst(ClinicError):
+    """The person has logged in, and must do something before anything else.
+
+    Attributes:
+        duty: an ``actor.Duty``.
+    """
+
+    sentence = "One step is missing before you can go on."
+
+    def __init__(self, duty: str) -> None:
+        self.duty = duty
+        super().__init__()
+
+
+class NotAsSomebodyElse(ClinicError):
+    """An administrator who acts as somebody else may not do this with their account."""
+
+    sentence = "Only the person whose account this is can do that."
+
+
 class NotFound(ClinicError):
     """The object does not exist, or this person may not see it: the two cannot be told apart."""
 

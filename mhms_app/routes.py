@@ -29,6 +29,10 @@ ADMIN_BOOKINGS = "/admin/bookings"
 ADMIN_EMAILS = "/admin/emails"
 ADMIN_WORKLIST = "/admin/worklist"
 ADMIN_LEAVE = "/admin/leave"
+ACCOUNT = "/account"
+ACCOUNT_PASSWORD = "/account/password"  # noqa: S105 - an address
+ACCOUNT_SECURITY = "/account/security"
+ACCOUNT_SESSIONS = "/account/sessions"
 NOT_FOUND = "404"  # Reflex's name for every address without a page
 
 # Served by mhms_app/api, outside of Reflex.
@@ -39,6 +43,9 @@ BOOKINGS_CSV = "/admin/bookings.csv"
 CALENDAR_FILE = "/patient/appointments/{reference}.ics"
 CALENDAR_FEED = "/calendar/{token}.ics"
 GOOGLE_CALLBACK = "/doctor/google/callback"
+
+# Where somebody who has to do something first (an ``actor.Duty``) does it.
+PAGE_OF_DUTY = {"password": ACCOUNT_PASSWORD, "second_factor": ACCOUNT_SECURITY}
 
 _HOME_OF_ROLE = {"patient": PATIENT, "doctor": DOCTOR, "admin": ADMIN}
 

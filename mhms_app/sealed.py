@@ -2,10 +2,14 @@
 
 Fernet (AES-128-CBC with HMAC-SHA-256) with the keys of ``MHMS_ENCRYPTION_KEYS``: the first one seals, each of them
 opens. Whoever puts a new key in front changes the key; what is sealed again from then on needs the old one no more.
+Where none is given, which production refuses, a key is made once and kept beside the database.
 """
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mhms_app.settings import settings
@@ -47,4 +51,13 @@ def unseal(sealed: str) -> str:
 def _keys() -> MultiFernet:
     from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415
 
-    return MultiFernet([Fernet(key) for key in settings().encryption_keys.get_secret_value().split(",")])
+    given = settings().encryption_keys.get_secret_value() or _kept_key(settings().data_dir / "encryption.key")
+    return MultiFernet([Fernet(key) for key in given.split(",")])
+
+
+def _kept_key(file: Path) -> str:
+    """The key in a file that only its owner may read, made when there is none; of two makers one wins."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError), os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
+        made.write(new_key())
+    return file.read_text()

@@ -75,6 +75,11 @@ class Settings(BaseModel):
     redis_url: str = ""
     trusted_proxy_hops: Annotated[int, Field(ge=0, le=5)] = 0
     bcrypt_cost: Annotated[int, Field(ge=4, le=16)] = 12
+    verify_email: Flag = False
+    require_two_factor: Flag = False
+    keep_sessions_days: Annotated[int, Field(ge=1, le=3650)] = 90
+    keep_messages_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    keep_audit_days: Annotated[int, Field(ge=365, le=36500)] = 3650
     demo: Flag = False
 
     @field_validator("time_zone")
@@ -130,7 +135,10 @@ class Settings(BaseModel):
         filled.setdefault("base_url", f"http://localhost:{filled.get('port', 3000)}")
         filled.setdefault("database_url", f"sqlite:///{Path(str(filled.get('data_dir', 'var'))) / 'mhms.db'}")
         filled.setdefault("email_url", f"http://127.0.0.1:{filled.get('email_port', 3001)}/")
-        filled.setdefault("demo", filled.get("env", "development") == "development")
+        is_production = filled.get("env", "development") == "production"
+        filled.setdefault("demo", not is_production)
+        filled.setdefault("verify_email", is_production)
+        filled.setdefault("require_two_factor", is_production)
         return filled
 
     @model_validator(mode="after")
@@ -141,9 +149,9 @@ class Settings(BaseModel):
             raise ValueError("MHMS_WORKERS above 1 needs Redis: set MHMS_REDIS_URL")
         if bool(self.google_client_id) != bool(self.google_client_secret):
             raise ValueError("MHMS_GOOGLE_CLIENT_ID and MHMS_GOOGLE_CLIENT_SECRET must be given together")
-        if self.has_google and not self.encryption_keys:
-            raise ValueError("MHMS_ENCRYPTION_KEYS must be set where Google Calendar is: run mhms_app.cli new-key")
         if self.env == "production":
+            if not self.encryption_keys:
+                raise ValueError("MHMS_ENCRYPTION_KEYS must be set in production: run mhms_app.cli new-key")
             if self.google_url:
                 raise ValueError("MHMS_GOOGLE_URL must not be set in production: it stands in for Google in tests")
             if self.email_secret == DEFAULT_EMAIL_SECRET:

@@ -9,8 +9,7 @@ from typing import TypeVar
 
 from sqlmodel import Session, SQLModel
 
-from mhms_app.accounts import passwords
-from mhms_app.accounts import service as accounts
+from mhms_app.accounts import passwords, sessions
 from mhms_app.accounts.models import Patient, Role, User
 from mhms_app.accounts.rules import search_key
 from mhms_app.accounts.service import Actor
@@ -45,6 +44,7 @@ def user(session: Session, *, role: Role = Role.PATIENT, name: str = "", email: 
             password_hash=password_hash(),
             active=active,
             created_at=clock.now(),
+            email_confirmed_at=clock.now(),
         ),
     )
 
@@ -109,9 +109,9 @@ def day_off(session: Session, of: Doctor, day: date) -> HoursException:
 def actor(session: Session, person: User | Patient | Doctor) -> Actor:
     """The person as a logged-in actor."""
     account = person if isinstance(person, User) else session.get_one(User, person.user_id)
-    token = accounts.open_session(session, user_id=key(account))
+    token = sessions.open_session(session, user_id=key(account))
     session.flush()
-    found = accounts.resolve(session, token)
+    found = sessions.resolve(session, token)
     assert found is not None
     return found
 

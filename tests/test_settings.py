@@ -11,19 +11,18 @@ from mhms_app.settings import OF_THE_LAMBDA, Settings, SettingsError, read_env_f
 from tests.databases import ROOT
 
 EXAMPLE = ROOT / ".env.example"
+KEY = "fHbmyHKbBVKQ7xOFqvrhkyrgpRMbuzOAWLRDDtBN0MA="
 PRODUCTION = {
     "MHMS_ENV": "production",
     "MHMS_BASE_URL": "https://clinic.example",
     "MHMS_DATABASE_URL": "postgresql://mhms@db.example/mhms",
     "MHMS_EMAIL_URL": "https://mail.clinic.example/send",
     "MHMS_EMAIL_SECRET": "0123456789abcdef0123456789abcdef",
+    "MHMS_ENCRYPTION_KEYS": KEY,
 }
-
-KEY = "fHbmyHKbBVKQ7xOFqvrhkyrgpRMbuzOAWLRDDtBN0MA="
 GOOGLE = {
     "MHMS_GOOGLE_CLIENT_ID": "clinic.apps.googleusercontent.com",
     "MHMS_GOOGLE_CLIENT_SECRET": "GOCSPX-hunter2",
-    "MHMS_ENCRYPTION_KEYS": KEY,
 }
 
 
@@ -40,6 +39,8 @@ def test_without_any_variable_a_clinic_runs_on_this_machine() -> None:
     assert settings.demo
     assert settings.local_email
     assert not settings.is_production
+    assert not settings.verify_email
+    assert not settings.require_two_factor
 
 
 def test_some_settings_follow_from_others() -> None:
@@ -55,6 +56,8 @@ def test_production_is_accepted_when_it_is_safe() -> None:
     assert settings.is_production
     assert not settings.demo
     assert not settings.local_email
+    assert settings.verify_email
+    assert settings.require_two_factor
     assert settings.database_url == "postgresql+psycopg://mhms@db.example/mhms"
     assert read_settings({**PRODUCTION, "MHMS_WORKERS": "4", "MHMS_REDIS_URL": "redis://localhost"}).workers == 4
 
@@ -85,8 +88,13 @@ def test_production_is_accepted_when_it_is_safe() -> None:
         ("MHMS_GOOGLE_CLIENT_SECRET", "something", {}),
         ("MHMS_GOOGLE_URL", "google", {}),
         ("MHMS_GOOGLE_URL", "https://google.example", PRODUCTION),
-        ("MHMS_ENCRYPTION_KEYS", "", GOOGLE),
+        ("MHMS_ENCRYPTION_KEYS", "", PRODUCTION),
         ("MHMS_ENCRYPTION_KEYS", "short", GOOGLE),
+        ("MHMS_VERIFY_EMAIL", "perhaps", {}),
+        ("MHMS_REQUIRE_TWO_FACTOR", "perhaps", {}),
+        ("MHMS_KEEP_SESSIONS_DAYS", "0", {}),
+        ("MHMS_KEEP_MESSAGES_DAYS", "0", {}),
+        ("MHMS_KEEP_AUDIT_DAYS", "364", {}),
         ("MHMS_TRUSTED_PROXY_HOPS", "6", {}),
         ("MHMS_BCRYPT_COST", "3", {}),
         ("MHMS_BCRYPT_COST", "17", {}),

@@ -45,6 +45,7 @@ def read(header: str, name: str) -> str:
 
 
 FORM_COOKIE = "mhms_form"
+FormName = Literal["login", "signup"]
 _TYPED_BYTES = 480  # longer than any name or address that could be accepted
 _COOKIE_BYTES = 3900  # a browser drops cookies over 4 kB
 
@@ -60,7 +61,7 @@ class RefusedForm:
         number: unlike that of any other refusal, so that each is shown once.
     """
 
-    form: Literal["login", "signup"]
+    form: FormName
     typed: dict[str, str]
     errors: dict[str, str]
     number: str = field(default_factory=lambda: secrets.token_hex(8))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy import CheckConstraint, Index, false, text
 from sqlmodel import Field, SQLModel
 
 from mhms_app.actor import Role as Role
@@ -35,6 +35,9 @@ class User(SQLModel, table=True):
     password_hash: str = Field(max_length=80)
     active: bool = True
     created_at: datetime = Field(sa_type=UTCDateTime)
+    email_confirmed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    password_is_temporary: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    closed_at: datetime | None = Field(default=None, sa_type=UTCDateTime, description="its owner has closed it")
 
 
 class Patient(SQLModel, table=True):
@@ -60,3 +63,11 @@ class LoginSession(SQLModel, table=True):
     idle_until: datetime = Field(sa_type=UTCDateTime, description="ends when nothing happened until then")
     expires_at: datetime = Field(sa_type=UTCDateTime, description="ends then, whatever happens")
     revoked_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    device: str = Field(default="", max_length=80, sa_column_kwargs={"server_default": ""}, description="as people say")
+    address: str = Field(default="", max_length=45, sa_column_kwargs={"server_default": ""})
+    must_do: str = Field(
+        default="",
+        max_length=20,
+        sa_column_kwargs={"server_default": ""},
+        description="what its person has to do before anything else: an ``actor.Duty``",
+    )

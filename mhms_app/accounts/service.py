@@ -1,9 +1,7 @@
-"""Use cases of people who can log in: accounts, roles and login sessions."""
+"""Use cases of people who can log in: accounts and roles."""
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,8 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from mhms_app import db
-from mhms_app.accounts import rules
-from mhms_app.accounts.models import LoginSession, Patient, User
+from mhms_app.accounts import rules, sessions
+from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Actor as Actor
 from mhms_app.actor import Role as Role
 from mhms_app.actor import require_role as require_role
@@ -91,11 +89,6 @@ def email_key(email: str) -> str:
     return email.casefold()
 
 
-def hash_token(token: str) -> str:
-    """The stored form of a session token: the hexadecimal SHA-256 of 256 random bits."""
-    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
-
-
 def find_credentials(session: Session, *, email: str) -> Credentials | None:
     """Find what a login needs; None when nobody has this address."""
     try:
@@ -106,86 +99,20 @@ def find_credentials(session: Session, *, email: str) -> Credentials | None:
     return Credentials(*found) if found else None
 
 
-def open_session(session: Session, *, user_id: int) -> str:
-    """Start a login session and return its token, which is stored nowhere."""
-    token, now = secrets.token_urlsafe(32), db.clock.now()
-    session.add(
-        LoginSession(
-            token_hash=hash_token(token),
-            user_id=user_id,
-            created_at=now,
-            last_seen_at=now,
-            idle_until=now + rules.IDLE,
-            expires_at=now + rules.ABSOLUTE,
-        )
-    )
-    audit.record(session, actor_id=user_id, action="session.open", object_type="user", object_id=user_id)
-    return token
-
-
-def resolve(session: Session, token: str) -> Actor | None:
-    """Find who is behind a session token now; None when the session is over or never was."""
-    if not token:
-        return None
-    found = session.exec(
-        select(LoginSession, User, Patient.id)
-        .join(User, User.id == LoginSession.user_id)  # type: ignore[arg-type]
-        .outerjoin(Patient, Patient.user_id == User.id)  # type: ignore[arg-type]
-        .where(LoginSession.token_hash == hash_token(token))
-    ).first()
-    if found is None:
-        return None
-    login, user, patient_id = found
-    now = db.clock.now()
-    view = rules.SessionView(login.last_seen_at, login.idle_until, login.expires_at, login.revoked_at, user.active)
-    if not rules.session_is_open(view, now=now):
-        return None
-    return Actor(
-        user_id=_id(user.id),
-        session_id=_id(login.id),
-        role=Role(user.role),
-        name=user.full_name,
-        email=user.email,
-        patient_id=patient_id if user.role == Role.PATIENT else None,
-        touch_due=rules.touch_is_due(view, now=now),
-    )
-
-
-def touch(session: Session, *, session_id: int) -> None:
-    """Write down that a session was used just now."""
-    now = db.clock.now()
-    session.execute(
-        update(LoginSession)
-        .where(LoginSession.id == session_id)  # type: ignore[arg-type]
-        .values(last_seen_at=now, idle_until=now + rules.IDLE)
-    )
-
-
-def close_session(session: Session, *, token: str) -> None:
-    """End the session of this token, on every tab; an unknown token ends nothing."""
-    actor = resolve(session, token)
-    if actor is not None:
-        audit.record(
-            session, actor_id=actor.user_id, action="session.close", object_type="user", object_id=actor.user_id
-        )
-    session.execute(
-        update(LoginSession)
-        .where(LoginSession.token_hash == hash_token(token), LoginSession.revoked_at.is_(None))  # type: ignore[union-attr,arg-type]
-        .values(revoked_at=db.clock.now())
-    )
-
-
-def close_all_sessions(session: Session, *, user_id: int) -> None:
-    """End every session of a user."""
-    session.execute(
-        update(LoginSession)
-        .where(LoginSession.user_id == user_id, LoginSession.revoked_at.is_(None))  # type: ignore[union-attr,arg-type]
-        .values(revoked_at=db.clock.now())
-    )
-
-
-def add_user(session: Session, *, email: str, full_name: str, password_hash: str, role: Role, phone: str = "") -> User:
+def add_user(
+    session: Session,
+    *,
+    email: str,
+    full_name: str,
+    password_hash: str,
+    role: Role,
+    phone: str = "",
+    password_is_temporary: bool = False,
+) -> User:
     """Add an account, and the patient record of a patient. The caller has decided that it may be added.
+
+    Args:
+        password_is_temporary: somebody else has made it, so its owner has to choose one at the first login.
 
     Raises:
         Invalid: the e-mail address, the name or the phone number is not acceptable.
@@ -202,6 +129,7 @@ def add_user(session: Session, *, email: str, full_name: str, password_hash: str
         phone=_tidy_phone(phone),
         role=role.value,
         password_hash=password_hash,
+        password_is_temporary=password_is_temporary,
         created_at=db.clock.now(),
     )
     with _unique_address(session):
@@ -254,7 +182,7 @@ def set_active(session: Session, actor: Actor | None, *, user_id: int, active: b
         _keep_an_administrator(session, leaving=user_id, field="active")
     user = _lock_user(session, user_id)
     if not active:
-        close_all_sessions(session, user_id=user_id)
+        sessions.close_all(session, user_id=user_id)
     user.active = active
     session.add(user)
     action = "user.activate" if active else "user.deactivate"
@@ -299,7 +227,7 @@ def change_role(session: Session, user_id: int, role: Role) -> User:
     session.add(user)
     if role is Role.PATIENT and session.exec(select(Patient.id).where(Patient.user_id == user_id)).first() is None:
         session.add(Patient(user_id=user_id))
-    close_all_sessions(session, user_id=user_id)
+    sessions.close_all(session, user_id=user_id)
     session.flush()
     return user
 
@@ -310,9 +238,9 @@ def give_temporary_password(
     """Replace a password by a temporary one, end the user's sessions and send it to them."""
     admin = require_role(actor, Role.ADMIN)
     user = _lock_user(session, user_id)
-    user.password_hash = password_hash
+    user.password_hash, user.password_is_temporary = password_hash, True
     session.add(user)
-    close_all_sessions(session, user_id=user_id)
+    sessions.close_all(session, user_id=user_id)
     notifications.account_password(session, email=user.email, name=user.full_name, temporary_password=password)
     audit.record(
         session, actor_id=admin.user_id, action="user.temporary_password", object_type="user", object_id=user_id

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from mhms_app import db, routes
-from mhms_app.accounts import cookies
-from mhms_app.accounts import service as accounts
-from mhms_app.api.session import pages_origin
+from mhms_app.accounts import cookies, sessions
+from mhms_app.api.forms import pages_origin
+from mhms_app.api.wall import client_address
 from mhms_app.calendars import service as calendars
 from mhms_app.errors import LoginRequired, NotAllowed, NotFound
 
@@ -24,7 +24,7 @@ async def appointment(request: Request) -> Response:
     token = cookies.read(request.headers.get("cookie", ""), cookies.session_cookie())
     reference = request.path_params["reference"]
     try:
-        content = await run_in_threadpool(_appointment, token, reference)
+        content = await run_in_threadpool(_appointment, token, client_address(request), reference)
     except LoginRequired:
         return RedirectResponse(pages_origin() + routes.login_then(routes.booked(reference)), status_code=303)
     except (NotAllowed, NotFound):
@@ -53,9 +53,11 @@ async def feed(request: Request) -> Response:
     return Response(content, media_type="text/calendar; charset=utf-8", headers=headers)
 
 
-def _appointment(token: str, reference: str) -> bytes:
+def _appointment(token: str, address: str, reference: str) -> bytes:
     with db.transaction(read_only=True) as session:
-        return calendars.appointment_file(session, accounts.resolve(session, token), reference=reference)
+        return calendars.appointment_file(
+            session, sessions.resolve(session, token, address=address), reference=reference
+        )
 
 
 def _feed(token: str) -> bytes:

@@ -11,9 +11,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
 from mhms_app import db, routes
-from mhms_app.accounts import cookies
-from mhms_app.accounts import service as accounts
-from mhms_app.api.session import pages_origin
+from mhms_app.accounts import cookies, sessions
+from mhms_app.api.forms import pages_origin
+from mhms_app.api.wall import client_address
 from mhms_app.booking import lists
 from mhms_app.booking.lists import BookingRow, Filter
 from mhms_app.errors import LoginRequired, NotAllowed
@@ -30,9 +30,10 @@ async def bookings_csv(request: Request) -> Response:
     The rows are read and sent a chunk at a time; each chunk looks the session up again.
     """
     token = cookies.read(request.headers.get("cookie", ""), cookies.session_cookie())
+    address = client_address(request)
     wanted = Filter.of(request.query_params)
     try:
-        first = await run_in_threadpool(_chunk, token, wanted, 0)
+        first = await run_in_threadpool(_chunk, token, address, wanted, 0)
     except LoginRequired:
         back = routes.with_query(routes.ADMIN_BOOKINGS, **dict(request.query_params))
         return RedirectResponse(pages_origin() + routes.login_then(back), status_code=303)
@@ -40,7 +41,7 @@ async def bookings_csv(request: Request) -> Response:
         return PlainTextResponse("We could not find this.", status_code=404)
     today = db.clock.today()
     return StreamingResponse(
-        _lines(token, wanted, first),
+        _lines(token, address, wanted, first),
         media_type="text/csv; charset=utf-8",
         headers={
             "Content-Disposition": f'attachment; filename="bookings-{today.isoformat()}.csv"',
@@ -49,16 +50,17 @@ async def bookings_csv(request: Request) -> Response:
     )
 
 
-def _chunk(token: str, wanted: Filter, after_id: int) -> tuple[BookingRow, ...]:
+def _chunk(token: str, address: str, wanted: Filter, after_id: int) -> tuple[BookingRow, ...]:
     with db.transaction(read_only=after_id > 0) as session:
-        return lists.export_bookings(session, accounts.resolve(session, token), wanted=wanted, after_id=after_id)
+        actor = sessions.resolve(session, token, address=address)
+        return lists.export_bookings(session, actor, wanted=wanted, after_id=after_id)
 
 
-async def _lines(token: str, wanted: Filter, rows: tuple[BookingRow, ...]) -> AsyncIterator[str]:
+async def _lines(token: str, address: str, wanted: Filter, rows: tuple[BookingRow, ...]) -> AsyncIterator[str]:
     yield _BYTE_ORDER_MARK + _csv([_HEADINGS])
     while rows:
         yield _csv([_cells(row) for row in rows])
-        rows = await run_in_threadpool(_chunk, token, wanted, rows[-1].id)
+        rows = await run_in_threadpool(_chunk, token, address, wanted, rows[-1].id)
 
 
 def _cells(row: BookingRow) -> tuple[str, ...]:

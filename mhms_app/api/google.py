@@ -7,9 +7,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from mhms_app import db, routes
-from mhms_app.accounts import cookies
-from mhms_app.accounts import service as accounts
-from mhms_app.api.session import pages_origin
+from mhms_app.accounts import cookies, sessions
+from mhms_app.api.forms import pages_origin
+from mhms_app.api.wall import client_address
 from mhms_app.calendars import google, google_client
 from mhms_app.calendars.google_client import Failed, ScopeMissing
 from mhms_app.errors import LoginRequired, NotAllowed, NotFound
@@ -23,7 +23,7 @@ async def callback(request: Request) -> Response:
     try:
         if not settings().has_google:
             raise NotFound
-        outcome = await run_in_threadpool(_connect, token, state, code)
+        outcome = await run_in_threadpool(_connect, token, client_address(request), state, code)
     except LoginRequired:
         return RedirectResponse(pages_origin() + routes.login_then(routes.OWN_PROFILE), status_code=303)
     except (NotAllowed, NotFound):
@@ -32,16 +32,16 @@ async def callback(request: Request) -> Response:
     return RedirectResponse(back, status_code=303, headers={"Cache-Control": "no-store"})
 
 
-def _connect(token: str, state: str, code: str) -> str:
+def _connect(token: str, address: str, state: str, code: str) -> str:
     """Redeem the code, outside of any transaction; returns what became of it, in one word."""
     try:
         with db.transaction() as session:
-            verifier = google.come_back(session, accounts.resolve(session, token), state=state)
+            verifier = google.come_back(session, sessions.resolve(session, token, address=address), state=state)
         if not code:
             return "declined"
         tokens = google_client.redeem(code, verifier=verifier)
         with db.transaction() as session:
-            google.keep(session, accounts.resolve(session, token), tokens=tokens)
+            google.keep(session, sessions.resolve(session, token, address=address), tokens=tokens)
     except google.ConsentOver:
         return "over"
     except ScopeMissing:

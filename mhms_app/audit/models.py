@@ -26,3 +26,6 @@ class AuditEntry(SQLModel, table=True):
     object_type: str = Field(default="", max_length=30)
     object_id: int | None = None
     detail: str = Field(default="", max_length=300, description="what changed; never personal data")
+    address: str = Field(default="", max_length=45, sa_column_kwargs={"server_default": ""}, description="from where")
+    session_id: int | None = Field(default=None, description="the login session in which it was done")
+    acted_by: int | None = Field(default=None, description="the administrator who acted as ``actor_id``")

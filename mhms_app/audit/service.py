@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlmodel import Session
 
 from mhms_app.audit.models import AuditEntry
 from mhms_app.db import clock
+
+_ORIGIN = "origin"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """From where something is done.
+
+    Attributes:
+        address: the client's network address; ``""`` is the system's own doing.
+        session_id: the login session, or None.
+        acted_by: the administrator who acts as the person whose session it looks like, or None.
+    """
+
+    address: str = ""
+    session_id: int | None = None
+    acted_by: int | None = None
+
+
+def come_from(session: Session, origin: Origin) -> None:
+    """Say from where everything is done that is recorded in this transaction from now on."""
+    session.info[_ORIGIN] = origin
 
 
 def record(
@@ -17,13 +41,14 @@ def record(
     object_id: int | None = None,
     detail: str = "",
 ) -> None:
-    """Append one fact to the trail, in the caller's transaction.
+    """Append one fact to the trail, in the caller's transaction; from where it comes was said by ``come_from``.
 
     Args:
         actor_id: the user who acted, or None for the system or somebody who is not logged in.
         action: what happened, ``object.verb``, such as ``appointment.book``.
         detail: what changed, without personal data.
     """
+    origin = session.info.get(_ORIGIN, Origin())
     session.add(
         AuditEntry(
             at=clock.now(),
@@ -32,5 +57,8 @@ def record(
             object_type=object_type,
             object_id=object_id,
             detail=detail[:300],
+            address=origin.address[:45],
+            session_id=origin.session_id,
+            acted_by=origin.acted_by,
         )
     )

@@ -16,7 +16,7 @@ from sqlmodel import Session, col
 
 from mhms_app import db, routes
 from mhms_app.accounts.models import Patient, User
-from mhms_app.accounts.service import hash_token
+from mhms_app.accounts.sessions import hash_token
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.rules import part_of, weekday_bits
 from mhms_app.availability.slots import SlotRow, SlotsChanged

@@ -16,7 +16,7 @@ from psycopg.errors import IntegrityError
 from sqlalchemy.exc import IntegrityError as WrappedIntegrityError
 
 from mhms_app import db
-from mhms_app.accounts.service import hash_token
+from mhms_app.accounts.sessions import hash_token
 from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import rules
 from mhms_app.booking.service import Booked
@@ -25,12 +25,12 @@ from mhms_app.notifications.service import OutboxChanged
 
 _BOOK = """
 WITH person AS (
-    SELECT p.id AS patient_id, u.id AS user_id, u.email, u.full_name
+    SELECT p.id AS patient_id, u.id AS user_id, u.email, u.full_name, l.id AS session_id
     FROM login_session l
     JOIN user_account u ON u.id = l.user_id
     JOIN patient p ON p.user_id = u.id
     WHERE l.token_hash = %(token_hash)s AND l.revoked_at IS NULL
-      AND l.idle_until > %(now)s AND l.expires_at > %(now)s
+      AND l.idle_until > %(now)s AND l.expires_at > %(now)s AND l.must_do = ''
       AND u.active AND u.role = 'patient'
     FOR NO KEY UPDATE OF p SKIP LOCKED
 ), wanted AS (
@@ -86,15 +86,19 @@ WITH person AS (
            %(message_key)s, 'waiting', 0, %(now)s, '', %(now)s
     FROM taken
 ), noted AS (
-    INSERT INTO audit_entry (at, actor_id, action, object_type, object_id, detail)
-    SELECT %(now)s, user_id, 'appointment.book', 'appointment', booked.id, '' FROM taken, booked
+    INSERT INTO audit_entry (at, actor_id, action, object_type, object_id, detail, address, session_id)
+    SELECT %(now)s, user_id, 'appointment.book', 'appointment', booked.id, '', %(address)s, session_id
+    FROM taken, booked
 )
 SELECT booked.id, doctor_id, starts_at, ends_at FROM taken, booked
 """
 
 
-def book_at_once(token: str, *, slot_id: int, reason: str, key: str) -> Booked | None:
+def book_at_once(token: str, address: str, *, slot_id: int, reason: str, key: str) -> Booked | None:
     """Book a slot for the patient behind a session token, in one statement that commits itself.
+
+    Args:
+        address: the client's network address, for the audit trail.
 
     Returns:
         The booking, or None when a guard did not hold or the database is not PostgreSQL: nothing was
@@ -112,6 +116,7 @@ def book_at_once(token: str, *, slot_id: int, reason: str, key: str) -> Booked |
     )
     values = {
         "token_hash": hash_token(token),
+        "address": address[:45],
         "slot_id": slot_id,
         "reason": reason,
         "key": key,

@@ -11,7 +11,7 @@ from sqlmodel import Session, col
 
 from mhms_app import db
 from mhms_app.accounts.models import Patient, User
-from mhms_app.accounts.service import hash_token
+from mhms_app.accounts.sessions import hash_token
 from mhms_app.actor import Actor
 from mhms_app.audit import service as audit
 from mhms_app.availability.models import Slot, SlotState

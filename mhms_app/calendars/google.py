@@ -15,7 +15,7 @@ from sqlalchemy import delete, select, update
 from sqlmodel import Session, col
 
 from mhms_app import db
-from mhms_app.accounts.service import hash_token
+from mhms_app.accounts.sessions import hash_token
 from mhms_app.actor import Actor
 from mhms_app.audit import service as audit
 from mhms_app.availability import busy

@@ -15,7 +15,7 @@ from sqlmodel import Session, col
 from mhms_app import db, routes
 from mhms_app.accounts.models import Patient, User
 from mhms_app.accounts.rules import initials
-from mhms_app.accounts.service import hash_token
+from mhms_app.accounts.sessions import hash_token
 from mhms_app.actor import Actor, Role, require_role
 from mhms_app.audit import service as audit
 from mhms_app.booking.models import Appointment, Status

@@ -430,7 +430,13 @@ def create_user(
         raise refusal
     department = _open_department(session, department_id) if wanted is Role.DOCTOR else None
     user = accounts.add_user(
-        session, email=email, full_name=full_name, password_hash=password_hash, role=wanted, phone=phone
+        session,
+        email=email,
+        full_name=full_name,
+        password_hash=password_hash,
+        role=wanted,
+        phone=phone,
+        password_is_temporary=True,
     )
     if department is not None:
         _add_doctor(session, user, department, approved=True)

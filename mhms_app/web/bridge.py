@@ -13,15 +13,15 @@ import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from mhms_app import db
-from mhms_app.accounts import cookies
-from mhms_app.accounts import service as accounts
+from mhms_app.accounts import cookies, sessions
 from mhms_app.accounts.rules import initials
-from mhms_app.accounts.service import Actor, Role
+from mhms_app.actor import LOGGED_IN, Actor, LoggedIn, Role, require_person, require_role
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -31,15 +31,41 @@ T = TypeVar("T")
 
 COUNTED = db.COUNTED  # the total of a list stops there
 
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Whom the running handler asks for.
+
+    Attributes:
+        who: a role, anybody who is logged in, or everybody (None).
+        with_duty: also somebody who has to do something else first.
+    """
+
+    who: Role | LoggedIn | None = None
+    with_duty: bool = False
+
+    def check(self, actor: Actor | None) -> None:
+        """Refuse somebody else.
+
+        Raises:
+            LoginRequired, DutyFirst, NotAllowed: as ``actor.require_role``.
+        """
+        if self.who == LOGGED_IN:
+            require_person(actor, with_duty=self.with_duty)
+        elif self.who is not None:
+            require_role(actor, Role(self.who))
+
+
 _threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="service")
-_expected: contextvars.ContextVar[Role | None] = contextvars.ContextVar("expected_role", default=None)
+_EVERYBODY = Expected()
+_expected: contextvars.ContextVar[Expected] = contextvars.ContextVar("expected", default=_EVERYBODY)
 _is_a_persons: contextvars.ContextVar[bool] = contextvars.ContextVar("is_a_persons_event", default=False)
 
 
-def expect(role: Role | None) -> ExitStack:
-    """Ask every call of the running handler for this role; closing the result ends that."""
+def expect(expected: Expected) -> ExitStack:
+    """Ask every call of the running handler for this person; closing the result ends that."""
     stack = ExitStack()
-    stack.callback(_expected.reset, _expected.set(role))
+    stack.callback(_expected.reset, _expected.set(expected))
     stack.callback(_is_a_persons.reset, _is_a_persons.set(True))
     return stack
 
@@ -58,14 +84,17 @@ async def call(
 
 async def call_at_once(
     state: Any,
-    statement: Callable[Concatenate[str, P], T | None],
+    statement: Callable[Concatenate[str, str, P], T | None],
     service: Callable[Concatenate[Session, Actor | None, P], T],
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> T:
-    """Try a guarded statement that authorises by the session token itself; if it declines, ``call`` the service."""
-    token = session_token(state)
-    done = await _in_thread(lambda: statement(token, *args, **kwargs))
+    """Try a guarded statement that authorises by the session token itself; if it declines, ``call`` the service.
+
+    The statement is given the token and the client's address before its own arguments.
+    """
+    token, address = session_token(state), client_address(state)
+    done = await _in_thread(lambda: statement(token, address, *args, **kwargs))
     return done if done is not None else await call(state, service, *args, **kwargs)
 
 
@@ -77,7 +106,7 @@ async def read(
 
 
 async def admit(state: Any) -> None:
-    """Check the role of a handler that calls no service."""
+    """Check the person of a handler that calls no service."""
     await _hop(state, lambda session, actor: None, (), {}, read_only=True)
 
 
@@ -102,7 +131,7 @@ async def forget_strangers(screen: Any) -> None:
 
     def who() -> Actor | None:
         with db.transaction(read_only=True) as session:
-            return accounts.resolve(session, token)
+            return sessions.resolve(session, token)
 
     _introduce(screen, await _in_thread(who) if token else None)
 
@@ -115,23 +144,28 @@ def session_token(state: Any) -> str:
     return _read_cookie(state.router.headers.cookie or "", cookies.session_cookie())
 
 
+def client_address(state: Any) -> str:
+    """The network address of the browser behind this socket, as the wall has found it."""
+    return str(state.router.session.client_ip)
+
+
 async def _hop(
     state: Any, service: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any], *, read_only: bool
 ) -> T:
     """Run a service in one thread and one transaction, and keep the screen's idea of the person true."""
-    token, role, is_a_persons = session_token(state), _expected.get(), _is_a_persons.get()
+    token, address = session_token(state), client_address(state)
+    expected, is_a_persons = _expected.get(), _is_a_persons.get()
     seen: list[Actor | None] = []
 
     def work() -> T:
         with db.transaction(read_only=read_only) as session:
-            actor = accounts.resolve(session, token)
+            actor = sessions.resolve(session, token, address=address)
             seen.append(actor)
-            if role is not None:
-                accounts.require_role(actor, role)
+            expected.check(actor)
             result = service(session, actor, *args, **kwargs)
         if actor is not None and actor.touch_due and is_a_persons:  # a live screen keeps no session awake
             with db.transaction() as session:
-                accounts.touch(session, session_id=actor.session_id)
+                sessions.touch(session, session_id=actor.session_id)
         return result
 
     try:

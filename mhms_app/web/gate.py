@@ -26,8 +26,8 @@ from reflex_base.registry import RegistrationContext
 from reflex_base.utils.form import FORM_DATA_ENTRIES_KEY
 
 from mhms_app import routes
-from mhms_app.actor import Role
-from mhms_app.errors import ClinicError, InvalidForm, LoginRequired, NotAllowed
+from mhms_app.actor import LOGGED_IN, LoggedIn, Role
+from mhms_app.errors import ClinicError, DutyFirst, InvalidForm, LoginRequired, NotAllowed
 from mhms_app.web import bridge
 from mhms_app.web.screen import Screen
 
@@ -55,38 +55,44 @@ class Policy:
     """What the gate knows of one handler.
 
     Attributes:
-        role: who may call it; None means everybody, logged in or not.
+        who: who may call it; None means everybody, logged in or not.
         schema: the strict form of its arguments.
     """
 
-    role: Role | None
+    who: Role | LoggedIn | None
     schema: type[BaseModel]
 
 
-def handler(role: Role | None = None, *, local: bool = False) -> Callable[[Handler], Any]:
+def handler(
+    who: Role | LoggedIn | None = None, *, local: bool = False, with_duty: bool = False
+) -> Callable[[Handler], Any]:
     """Let the browser call this async method of a State.
 
     A ``ClinicError`` that it raises becomes the page's ``errors`` (beside the fields) or its ``notice``;
-    a missing login leads to the login page and back.
+    a missing login leads to the login page and back, a duty that comes first to its page.
 
     Args:
-        role: who may call it; checked against the database in the transaction of its bridge call, and before
+        who: who may call it; checked against the database in the transaction of its bridge call, and before
             it runs when this tab is not known to belong to such a person.
-        local: it makes no bridge call of its own, so the role is always checked before it runs.
+        local: it makes no bridge call of its own, so the person is always checked before it runs.
+        with_duty: also for somebody who has to do something else first.
     """
+    expected = bridge.Expected(who, with_duty)
 
     def decorate(method: Handler) -> Any:
         @functools.wraps(method)
         async def guarded(self: Any, **arguments: Any) -> Any:
             _forget_messages(self)
             here = _address(self)
-            admitted = bridge.expect(role)
+            admitted = bridge.expect(expected)
             try:
-                if role is not None and (local or self.viewer_role != role.value):
+                if who is not None and (local or not _is_known_as(self.viewer_role, who)):
                     await bridge.admit(self)
                 return await method(self, **arguments)
             except LoginRequired:
                 return rx.redirect(routes.login_then(here))
+            except DutyFirst as refusal:
+                return rx.redirect(routes.PAGE_OF_DUTY[refusal.duty])
             except ClinicError as refusal:
                 if isinstance(refusal, NotAllowed):
                     log.warning("session %s may not call %s", self._owner, method.__qualname__)
@@ -98,10 +104,15 @@ def handler(role: Role | None = None, *, local: bool = False) -> Callable[[Handl
                 admitted.close()
             return None
 
-        setattr(guarded, _POLICY, Policy(role, _schema(method)))
+        setattr(guarded, _POLICY, Policy(who, _schema(method)))
         return rx.event(guarded)  # type: ignore[arg-type]  # to a page it is an event: Page.search.debounce(300)
 
     return decorate
+
+
+def _is_known_as(role: str, who: Role | LoggedIn) -> bool:
+    """Whether a tab that shows somebody of this role may call what is for ``who``."""
+    return bool(role) if who == LOGGED_IN else role == who
 
 
 def policy_of(function: Callable[..., Any]) -> Policy | None:
@@ -243,4 +254,4 @@ class Gate(Middleware):
         return bucket, known is None
 
 
-__all__ = ["Gate", "Policy", "Role", "handler", "policy_of"]
+__all__ = ["LOGGED_IN", "Gate", "Policy", "Role", "handler", "policy_of"]

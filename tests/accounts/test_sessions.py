@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import Session, select
 
 from mhms_app import db
-from mhms_app.accounts import rules
+from mhms_app.accounts import rules, sessions
 from mhms_app.accounts import service as accounts
 from mhms_app.accounts.models import LoginSession, User
 from mhms_app.accounts.service import Actor, Role
@@ -28,14 +28,14 @@ def admin(session: Session) -> Actor:
 
 
 def open_for(session: Session, user: User) -> str:
-    token = accounts.open_session(session, user_id=builders.key(user))
+    token = sessions.open_session(session, user_id=builders.key(user))
     session.flush()
     return token
 
 
 def test_a_token_stands_for_its_user(session: Session, patient: User) -> None:
     token = open_for(session, patient)
-    actor = accounts.resolve(session, token)
+    actor = sessions.resolve(session, token)
     assert actor is not None
     assert (actor.user_id, actor.role, actor.name, actor.email) == (
         patient.id,
@@ -50,22 +50,22 @@ def test_tokens_are_random_and_only_their_hash_is_stored(session: Session, patie
     tokens = {open_for(session, patient) for _ in range(5)}
     assert len(tokens) == 5
     stored = set(session.exec(select(LoginSession.token_hash)))
-    assert stored == {accounts.hash_token(token) for token in tokens}
+    assert stored == {sessions.hash_token(token) for token in tokens}
     assert all(len(token) >= 43 for token in tokens)  # 256 bits in base64
 
 
 @pytest.mark.parametrize("token", ["", "x", "\x00", "\ud800", "x" * 100_000, "' OR 1=1 --"])
 def test_anything_else_stands_for_nobody(session: Session, patient: User, token: str) -> None:
     open_for(session, patient)
-    assert accounts.resolve(session, token) is None
+    assert sessions.resolve(session, token) is None
 
 
 def test_a_session_ends_when_nothing_happens_for_an_hour(session: Session, patient: User, now: datetime) -> None:
     token = open_for(session, patient)
     db.clock.freeze(now + rules.IDLE - MOMENT)
-    assert accounts.resolve(session, token) is not None
+    assert sessions.resolve(session, token) is not None
     db.clock.freeze(now + rules.IDLE)
-    assert accounts.resolve(session, token) is None
+    assert sessions.resolve(session, token) is None
 
 
 def test_use_keeps_a_session_open_but_never_beyond_twelve_hours(session: Session, patient: User, now: datetime) -> None:
@@ -73,24 +73,24 @@ def test_use_keeps_a_session_open_but_never_beyond_twelve_hours(session: Session
     instant, end = now, now + rules.ABSOLUTE
     while instant < end:
         db.clock.freeze(instant)
-        actor = accounts.resolve(session, token)
+        actor = sessions.resolve(session, token)
         assert actor is not None
-        accounts.touch(session, session_id=actor.session_id)
+        sessions.touch(session, session_id=actor.session_id)
         session.expire_all()
         instant += timedelta(minutes=50)
     db.clock.freeze(end - MOMENT)
-    assert accounts.resolve(session, token) is not None
+    assert sessions.resolve(session, token) is not None
     db.clock.freeze(end)
-    assert accounts.resolve(session, token) is None
+    assert sessions.resolve(session, token) is None
 
 
 def test_closing_a_session_ends_this_one_only(session: Session, patient: User) -> None:
     here, elsewhere = open_for(session, patient), open_for(session, patient)
-    accounts.close_session(session, token=here)
+    sessions.close(session, token=here)
     session.expire_all()
-    assert accounts.resolve(session, here) is None
-    assert accounts.resolve(session, elsewhere) is not None
-    accounts.close_session(session, token="unknown")
+    assert sessions.resolve(session, here) is None
+    assert sessions.resolve(session, elsewhere) is not None
+    sessions.close(session, token="unknown")
 
 
 def test_closing_an_account_ends_its_sessions_and_opening_it_again_does_not_revive_them(
@@ -99,21 +99,21 @@ def test_closing_an_account_ends_its_sessions_and_opening_it_again_does_not_revi
     token = open_for(session, patient)
     accounts.set_active(session, admin, user_id=builders.key(patient), active=False)
     session.expire_all()
-    assert accounts.resolve(session, token) is None
+    assert sessions.resolve(session, token) is None
     accounts.set_active(session, admin, user_id=builders.key(patient), active=True)
     session.expire_all()
-    assert accounts.resolve(session, token) is None
-    assert accounts.resolve(session, open_for(session, patient)) is not None
+    assert sessions.resolve(session, token) is None
+    assert sessions.resolve(session, open_for(session, patient)) is not None
 
 
 def test_another_role_ends_the_sessions(session: Session, patient: User) -> None:
     token = open_for(session, patient)
     accounts.change_role(session, builders.key(patient), Role.PATIENT)  # no change
-    assert accounts.resolve(session, token) is not None
+    assert sessions.resolve(session, token) is not None
     accounts.change_role(session, builders.key(patient), Role.ADMIN)
     session.expire_all()
-    assert accounts.resolve(session, token) is None
-    actor = accounts.resolve(session, open_for(session, patient))
+    assert sessions.resolve(session, token) is None
+    actor = sessions.resolve(session, open_for(session, patient))
     assert actor is not None
     assert (actor.role, actor.patient_id) == (Role.ADMIN, None)
 
@@ -124,7 +124,7 @@ def test_a_temporary_password_ends_the_sessions(session: Session, patient: User,
         session, admin, user_id=builders.key(patient), password="abcd-efgh", password_hash="$2b$04$new"
     )
     session.expire_all()
-    assert accounts.resolve(session, token) is None
+    assert sessions.resolve(session, token) is None
     found = accounts.find_credentials(session, email=patient.email)
     assert found is not None
     assert found.password_hash == "$2b$04$new"
@@ -135,4 +135,4 @@ def test_other_peoples_sessions_go_on(session: Session, patient: User, admin: Ac
     token = open_for(session, other)
     accounts.set_active(session, admin, user_id=builders.key(patient), active=False)
     session.expire_all()
-    assert accounts.resolve(session, token) is not None
+    assert sessions.resolve(session, token) is not None

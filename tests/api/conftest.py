@@ -8,6 +8,7 @@ from itertools import count
 import httpx
 import pytest
 
+from mhms_app import sealed
 from tests.running import RunningApp, running_app
 from tests.socket.cast import Cast
 
@@ -29,7 +30,12 @@ def app(cast: Cast) -> Iterator[RunningApp]:
 
 @pytest.fixture(scope="package")
 def production() -> Iterator[RunningApp]:
-    settings = {"MHMS_ENV": "production", "MHMS_BASE_URL": ADDRESS, "MHMS_EMAIL_SECRET": _SECRET}
+    settings = {
+        "MHMS_ENV": "production",
+        "MHMS_BASE_URL": ADDRESS,
+        "MHMS_EMAIL_SECRET": _SECRET,
+        "MHMS_ENCRYPTION_KEYS": sealed.new_key(),
+    }
     with running_app("sqlite", fill=Cast().fill, environment=settings, build=False) as app:
         yield app
 

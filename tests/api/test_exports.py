@@ -13,7 +13,7 @@ import pytest
 from sqlmodel import select
 
 from mhms_app import db, routes
-from mhms_app.accounts import cookies
+from mhms_app.accounts import cookies, sessions
 from mhms_app.accounts import service as accounts
 from mhms_app.actor import Role
 from mhms_app.api.app import make_api
@@ -47,7 +47,7 @@ class Clinic:
         jar = {}
         if role:
             with db.transaction() as session:
-                jar[cookies.session_cookie()] = accounts.open_session(session, user_id=self.people[role])
+                jar[cookies.session_cookie()] = sessions.open_session(session, user_id=self.people[role])
 
         async def ask() -> httpx.Response:
             transport = httpx.ASGITransport(make_api())

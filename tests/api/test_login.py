@@ -13,7 +13,7 @@ from sqlalchemy import func
 from sqlmodel import select
 
 from mhms_app.accounts.models import LoginSession, User
-from mhms_app.accounts.service import hash_token
+from mhms_app.accounts.sessions import hash_token
 from mhms_app.actor import Role
 from mhms_app.audit.models import AuditEntry
 from tests import builders

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
 from sqlmodel import select
 
-from mhms_app.accounts import service as accounts
+from mhms_app.accounts import sessions
 from mhms_app.accounts.models import User
 from tests.running import RunningApp
 
@@ -68,7 +68,7 @@ class Visitor:
         """Be logged in already: with a session from the database, so that no test waits for a login of another."""
         with self.app.database() as session:
             user = session.exec(select(User).where(User.email_key == email.casefold())).one()
-            token = accounts.open_session(session, user_id=user.id or 0)
+            token = sessions.open_session(session, user_id=user.id or 0)
         self.context.add_cookies([{"name": "mhms", "value": token, "url": self.app.base_url}])
         return self
 

@@ -12,8 +12,7 @@ from icalendar import Calendar
 from sqlmodel import Session, select
 
 from mhms_app import routes
-from mhms_app.accounts import cookies
-from mhms_app.accounts import service as accounts
+from mhms_app.accounts import cookies, sessions
 from mhms_app.accounts.models import Patient
 from mhms_app.api.app import make_api
 from mhms_app.booking import service as booking
@@ -95,7 +94,7 @@ def test_over_http_anybody_else_finds_nothing(session: Session, jo: Patient, doc
     reference = booked(session, jo, doctor, now + timedelta(days=1))
     other = builders.patient(session, name="Rita Berg")
     tokens = {
-        name: accounts.open_session(session, user_id=row.user_id)
+        name: sessions.open_session(session, user_id=row.user_id)
         for name, row in {"jo": jo, "other": other, "doctor": doctor}.items()
     }
     session.commit()

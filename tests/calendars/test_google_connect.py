@@ -14,8 +14,7 @@ from sqlalchemy import select
 from sqlmodel import Session
 
 from mhms_app import db, routes
-from mhms_app.accounts import cookies
-from mhms_app.accounts import service as accounts
+from mhms_app.accounts import cookies, sessions
 from mhms_app.actor import Actor
 from mhms_app.api.app import make_api
 from mhms_app.calendars import google as service
@@ -36,9 +35,9 @@ class Visitor:
 
     def __init__(self, user_id: int) -> None:
         with db.transaction() as session:
-            self.token = accounts.open_session(session, user_id=user_id)
+            self.token = sessions.open_session(session, user_id=user_id)
         with db.transaction(read_only=True) as session:
-            found = accounts.resolve(session, self.token)
+            found = sessions.resolve(session, self.token)
         assert found
         self.actor: Actor = found
 

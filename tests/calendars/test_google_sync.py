@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from sqlmodel import col
 
 from mhms_app import db
+from mhms_app.accounts import sessions
 from mhms_app.actor import Actor
 from mhms_app.availability import finding, hours
 from mhms_app.availability import service as availability
@@ -214,18 +215,17 @@ def test_busy_times_close_slots_and_open_them_again(
 def test_the_statement_that_books_at_once_respects_busy_times(
     database: str, google: Google, connected: Actor, doctor: Doctor, now: datetime
 ) -> None:
-    from mhms_app.accounts import service as accounts
 
     at = now + timedelta(days=2)
     slot_id = slot_of(doctor, at)
     with db.transaction() as session:
-        token = accounts.open_session(session, user_id=builders.patient(session).user_id)
+        token = sessions.open_session(session, user_id=builders.patient(session).user_id)
     google.event(MAIN, "lunch", **timed(at, at + HOUR))
     turn()
-    assert book_at_once(token, slot_id=slot_id, reason="", key=str(uuid4())) is None
+    assert book_at_once(token, "", slot_id=slot_id, reason="", key=str(uuid4())) is None
     google.cancel(MAIN, "lunch")
     turn()
-    booked = book_at_once(token, slot_id=slot_id, reason="", key=str(uuid4()))
+    booked = book_at_once(token, "", slot_id=slot_id, reason="", key=str(uuid4()))
     assert (booked is not None) is database.startswith("postgresql")
 
 

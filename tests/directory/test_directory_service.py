@@ -14,6 +14,7 @@ from sqlmodel import Session, select
 
 from mhms_app import db
 from mhms_app.accounts import service as accounts
+from mhms_app.accounts import sessions
 from mhms_app.accounts.models import Patient, User
 from mhms_app.accounts.service import EmailTaken, LastAdministrator, resolve
 from mhms_app.actor import Actor, Role
@@ -475,7 +476,7 @@ def assign(
 
 def test_a_patient_becomes_an_approved_doctor_and_is_logged_out(session: Session, cast: Cast) -> None:
     user = make.user(session, name="Mei-Ling Wu")
-    token = accounts.open_session(session, user_id=make.key(user))
+    token = sessions.open_session(session, user_id=make.key(user))
     session.flush()
     row = assign(session, cast.admin, make.key(user), "doctor", cast.cardiology.id)
     assert row.role is Role.DOCTOR

@@ -13,7 +13,7 @@ from uuid import uuid4
 from sqlalchemy import text
 
 from mhms_app import db
-from mhms_app.accounts import service as accounts
+from mhms_app.accounts import sessions
 from mhms_app.booking import rules, service
 from mhms_app.booking.statement import book_at_once
 from mhms_app.errors import ClinicError
@@ -101,7 +101,7 @@ def cast(*, patients: int, doctors: int = 1, slots: int = 1) -> Cast:
             for number in range(slots)
         ]
         ill = [builders.patient(session) for _ in range(patients)]
-        log_in = [accounts.open_session(session, user_id=person.user_id) for person in (*ill, *staff)]
+        log_in = [sessions.open_session(session, user_id=person.user_id) for person in (*ill, *staff)]
         return Cast(tuple(log_in[:patients]), tuple(log_in[patients:]), tuple(builders.key(slot) for slot in offered))
 
 
@@ -114,10 +114,10 @@ def book(wanted: Attempt, *, way: Way = Way.SHIPPED) -> Answer:
     """Book as the application does: the guarded statement first, then the service. Only refusals are caught."""
     arguments = {"slot_id": wanted.slot_id, "reason": "", "key": wanted.key}
     try:
-        booked = book_at_once(wanted.token, **arguments) if way is Way.SHIPPED else None
+        booked = book_at_once(wanted.token, "", **arguments) if way is Way.SHIPPED else None
         if booked is None:
             with db.transaction() as session:
-                booked = service.book(session, accounts.resolve(session, wanted.token), **arguments)
+                booked = service.book(session, sessions.resolve(session, wanted.token), **arguments)
     except ClinicError as refusal:
         return Answer(wanted, refusal=type(refusal).__name__)
     return Answer(wanted, reference=booked.reference)

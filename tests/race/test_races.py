@@ -13,7 +13,7 @@ from functools import partial
 import pytest
 
 from mhms_app import db
-from mhms_app.accounts import service as accounts
+from mhms_app.accounts import sessions
 from mhms_app.availability import finding, lists
 from mhms_app.availability import rules as slot_rules
 from mhms_app.availability import service as availability
@@ -76,7 +76,7 @@ def test_the_second_of_two_waits_for_the_first_and_is_refused(database: str) -> 
     first, second = (attempt(token, people.slots[0]) for token in people.patients)
     with ThreadPoolExecutor(1) as another:
         with db.transaction() as session:
-            actor = accounts.resolve(session, first.token)
+            actor = sessions.resolve(session, first.token)
             booking.book(session, actor, slot_id=first.slot_id, reason="", key=first.key)
             answer = another.submit(book, second)
             while not (answer.done() or count(WAITING)):
@@ -116,7 +116,7 @@ PLAN = Plan(DAY, DAY, clock_time(10), clock_time(18), length=timedelta(minutes=5
 
 def _publish(token: str) -> None:
     with db.transaction() as session:
-        availability.publish(session, accounts.resolve(session, token), plan=PLAN)
+        availability.publish(session, sessions.resolve(session, token), plan=PLAN)
 
 
 def _change_slots(token: str, seed: int) -> Counter[str]:
@@ -124,11 +124,11 @@ def _change_slots(token: str, seed: int) -> Counter[str]:
     chance, outcomes = random.Random(seed), Counter[str]()
     for _ in range(20):
         with db.transaction(read_only=True) as session:
-            week = lists.week_of_doctor(session, accounts.resolve(session, token), monday=DAY)
+            week = lists.week_of_doctor(session, sessions.resolve(session, token), monday=DAY)
         some = chance.sample([slot.id for slot in week if slot.state == "open"], k=3)
         try:
             with db.transaction() as session:
-                done = availability.withdraw(session, accounts.resolve(session, token), slot_ids=tuple(some))
+                done = availability.withdraw(session, sessions.resolve(session, token), slot_ids=tuple(some))
             outcomes["withdrawn"] += done.withdrawn
             _publish(token)
         except ClinicError as refusal:

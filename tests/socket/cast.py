@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from sqlmodel import Session, SQLModel, select
 
-from mhms_app.accounts import service as accounts
+from mhms_app.accounts import sessions
 from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Role
 from mhms_app.booking import service as booking
@@ -124,7 +124,7 @@ def _given_up(session: Session) -> int:
 
 def log_in(session: Session, user_id: int) -> str:
     """Open a session, as a login does, and return its token."""
-    token = accounts.open_session(session, user_id=user_id)
+    token = sessions.open_session(session, user_id=user_id)
     session.flush()
     return token
 

@@ -16,6 +16,7 @@ from mhms_app.web.pages import PAGES
 from tests.socket.cast import Cast
 
 EVERYBODY, PATIENT, DOCTOR, ADMIN = "everybody", "patient", "doctor", "admin"
+SOMEBODY = "logged in"  # of any role
 
 # Reflex's own, without which no page works. They read nothing but the State of the tab, and write nothing
 # but whether it is hydrated and the vars of browser storage, of which this application has none.
@@ -38,6 +39,15 @@ class Entry(NamedTuple):
 
     who: str
     arguments: dict[str, Any]
+
+    def is_for(self, person: str) -> bool:
+        """Whether ``nobody``, or somebody of this role, may call it."""
+        return self.who in (EVERYBODY, person) or (self.who == SOMEBODY and person != "nobody")
+
+    @property
+    def somebody(self) -> str:
+        """Somebody who may call it."""
+        return PATIENT if self.who in (EVERYBODY, SOMEBODY) else self.who
 
 
 def matrix(cast: Cast) -> dict[str, Entry]:
@@ -258,7 +268,7 @@ def policies() -> dict[str, str]:
     """Who may call what, as the code has it, by ``page.State.handler``."""
     found = RegistrationContext.get().event_handlers
     return {
-        short: policy.role.value if policy.role else EVERYBODY
+        short: str(policy.who) if policy.who else EVERYBODY
         for name, short in registered().items()
         if (policy := policy_of(found[name].handler.fn)) is not None
     }

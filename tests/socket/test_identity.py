@@ -13,8 +13,8 @@ from sqlalchemy import update
 from sqlmodel import select
 
 from mhms_app import db
-from mhms_app.accounts import service as accounts
-from mhms_app.accounts.models import User
+from mhms_app.accounts import sessions
+from mhms_app.accounts.models import LoginSession, User
 from mhms_app.accounts.rules import IDLE
 from mhms_app.actor import Role
 from mhms_app.availability.models import Slot
@@ -277,7 +277,7 @@ def test_a_session_that_is_over_does_nothing_more_on_any_open_socket(app: Runnin
 
     def revoke(cookie: str, user_id: int) -> None:
         with app.database() as session:
-            accounts.close_all_sessions(session, user_id=user_id)
+            sessions.close_all(session, user_id=user_id)
 
     def deactivate(cookie: str, user_id: int) -> None:
         with app.database() as session:
@@ -286,9 +286,7 @@ def test_a_session_that_is_over_does_nothing_more_on_any_open_socket(app: Runnin
     def expire(cookie: str, user_id: int) -> None:
         with app.database() as session:
             session.execute(
-                update(accounts.LoginSession)
-                .where(accounts.LoginSession.user_id == user_id)
-                .values(idle_until=accounts.db.clock.now() - IDLE)
+                update(LoginSession).where(LoginSession.user_id == user_id).values(idle_until=db.clock.now() - IDLE)
             )
 
     for end in (log_out, revoke, deactivate, expire):

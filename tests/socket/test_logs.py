@@ -15,7 +15,7 @@ from tests import builders
 from tests.running import RunningApp
 from tests.socket.cast import Cast
 from tests.socket.hostile import tab
-from tests.socket.matrix import EVERYBODY, WIRE_NAME, matrix, page_of
+from tests.socket.matrix import WIRE_NAME, matrix, page_of
 
 SECRET = "canary-7f3a-word"
 
@@ -86,7 +86,7 @@ def send_through_every_form(app: RunningApp) -> None:
 
 def send_through_every_handler(app: RunningApp, cast: Cast) -> None:
     for name, line in matrix(cast).items():
-        with tab(app, cast.cookie["patient" if line.who == EVERYBODY else line.who], token=SECRET) as hostile:
+        with tab(app, cast.cookie[line.somebody], token=SECRET) as hostile:
             hostile.visit(f"{page_of(name, cast)}?q={SECRET}&next={SECRET}")
             for argument, value in line.arguments.items():
                 forms = [{**value, field: SECRET} for field in value] if isinstance(value, dict) else []

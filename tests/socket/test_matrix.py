@@ -12,7 +12,7 @@ from mhms_app.web import gate
 from tests.running import RunningApp
 from tests.socket.cast import Cast, tables
 from tests.socket.hostile import Said, tab
-from tests.socket.matrix import ADMIN, EVERYBODY, NEVER, REFLEX, WIRE_NAME, matrix, page_of, policies, registered
+from tests.socket.matrix import ADMIN, NEVER, REFLEX, WIRE_NAME, matrix, page_of, policies, registered
 
 PEOPLE = ("nobody", "patient", "doctor", "admin")
 
@@ -34,7 +34,7 @@ def test_no_page_names_a_handler_like_one_of_reflex() -> None:
 @pytest.mark.parametrize("person", PEOPLE)
 def test_whoever_may_not_call_a_handler_changes_nothing_with_it(app: RunningApp, cast: Cast, person: str) -> None:
     before = tables(app)
-    refused = {name for name, line in matrix(cast).items() if line.who not in (EVERYBODY, person)}
+    refused = {name for name, line in matrix(cast).items() if not line.is_for(person)}
     for name, said in answers(app, cast, person, refused):
         assert not said.page_data, name
         if person == "nobody":
@@ -46,7 +46,7 @@ def test_whoever_may_not_call_a_handler_changes_nothing_with_it(app: RunningApp,
 
 @pytest.mark.parametrize("person", PEOPLE)
 def test_whoever_may_call_a_handler_is_let_through(app: RunningApp, cast: Cast, person: str) -> None:
-    allowed = {name for name, line in matrix(cast).items() if line.who in (EVERYBODY, person)}
+    allowed = {name for name, line in matrix(cast).items() if line.is_for(person)}
     assert person != ADMIN or len(allowed) > len(policies()) / 2
     for name, said in answers(app, cast, person, allowed):
         assert not said.redirect.startswith("/login"), name

@@ -15,7 +15,7 @@ from mhms_app.web.pages import PAGES
 from tests.running import RunningApp
 from tests.socket.cast import Cast, tables
 from tests.socket.hostile import Tab, tab
-from tests.socket.matrix import EVERYBODY, WIRE_NAME, Entry, matrix, page_of
+from tests.socket.matrix import WIRE_NAME, Entry, matrix, page_of
 
 NAN = float("nan")
 NO_TEXT: list[Any] = [None, 0, 1.5, True, NAN, [], ["a"], {}, {"a": "b"}, "\0", "a\0b", "\ud800", "x" * 100_000]
@@ -180,8 +180,7 @@ def test_a_broken_frame_breaks_nothing(app: RunningApp, cast: Cast, frame: str) 
 @contextmanager
 def a_tab(app: RunningApp, cast: Cast, name: str) -> Iterator[Tab]:
     """A tab of somebody who may call the handler, on its page."""
-    who = matrix(cast)[name].who
-    with tab(app, cast.cookie["patient" if who == EVERYBODY else who]) as hostile:
+    with tab(app, cast.cookie[matrix(cast)[name].somebody]) as hostile:
         hostile.visit(page_of(name, cast))
         if name == "admin.users.Users.save":
             hostile.call(WIRE_NAME["admin.users.Users.open"], {"user_id": cast.bystander})

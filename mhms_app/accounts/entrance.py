@@ -1,0 +1,44 @@
+"""Where every login session begins, however its person has shown who they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from sqlmodel import Session
+
+from mhms_app.accounts import sessions
+from mhms_app.accounts.models import User
+from mhms_app.accounts.sessions import Browser
+from mhms_app.actor import Duty, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """A session that has just begun.
+
+    Attributes:
+        token: what the browser keeps; it is stored nowhere else.
+        must_do: what its person has to do before anything else, or None.
+    """
+
+    token: str = field(repr=False)
+    role: Role
+    must_do: Duty | None
+
+
+def enter(session: Session, *, user_id: int, browser: Browser, earlier: str = "") -> Entered:
+    """Begin a session of somebody who has shown who they are, and end the one that this browser had before.
+
+    Args:
+        earlier: the token of the browser's session until now, or ``""``.
+    """
+    user = session.get_one(User, user_id)
+    sessions.close(session, token=earlier)
+    must_do = _duty(user)
+    token = sessions.open_session(session, user_id=user_id, browser=browser, must_do=must_do)
+    return Entered(token, Role(user.role), must_do)
+
+
+def _duty(user: User) -> Duty | None:
+    """What somebody has to do before anything else."""
+    return Duty.PASSWORD if user.password_is_temporary else None

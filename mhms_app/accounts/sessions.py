@@ -1,0 +1,133 @@
+"""Login sessions: one for each login on each browser, behind a token that only the browser knows."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import update
+from sqlmodel import Session, select
+
+from mhms_app import db
+from mhms_app.accounts import rules
+from mhms_app.accounts.models import LoginSession, Patient, User
+from mhms_app.actor import Actor, Duty, Role
+from mhms_app.audit import service as audit
+from mhms_app.audit.service import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """What is known of the browser that somebody logs in with.
+
+    Attributes:
+        device: what it is, as people say: ``Firefox on Windows``; at most 80 characters.
+        address: its network address.
+    """
+
+    device: str = ""
+    address: str = ""
+
+
+def hash_token(token: str) -> str:
+    """The stored form of a session token: the hexadecimal SHA-256 of 256 random bits."""
+    return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
+
+
+def open_session(session: Session, *, user_id: int, browser: Browser = Browser(), must_do: Duty | None = None) -> str:
+    """Start a login session and return its token, which is stored nowhere.
+
+    Args:
+        must_do: what its person has to do before anything else.
+    """
+    token, now = secrets.token_urlsafe(32), db.clock.now()
+    session.add(
+        LoginSession(
+            token_hash=hash_token(token),
+            user_id=user_id,
+            created_at=now,
+            last_seen_at=now,
+            idle_until=now + rules.IDLE,
+            expires_at=now + rules.ABSOLUTE,
+            device=browser.device[:80],
+            address=browser.address[:45],
+            must_do=must_do.value if must_do else "",
+        )
+    )
+    audit.record(session, actor_id=user_id, action="session.open", object_type="user", object_id=user_id)
+    return token
+
+
+def resolve(session: Session, token: str, *, address: str = "") -> Actor | None:
+    """Find who is behind a session token now; None when the session is over or never was.
+
+    Whatever is recorded in this transaction from now on comes from that session and ``address``.
+    """
+    audit.come_from(session, Origin(address))
+    if not token:
+        return None
+    found = session.exec(
+        select(LoginSession, User, Patient.id)
+        .join(User, User.id == LoginSession.user_id)  # type: ignore[arg-type]
+        .outerjoin(Patient, Patient.user_id == User.id)  # type: ignore[arg-type]
+        .where(LoginSession.token_hash == hash_token(token))
+    ).first()
+    if found is None:
+        return None
+    login, user, patient_id = found
+    now = db.clock.now()
+    view = rules.SessionView(login.last_seen_at, login.idle_until, login.expires_at, login.revoked_at, user.active)
+    if not rules.session_is_open(view, now=now):
+        return None
+    audit.come_from(session, Origin(address, _id(login.id)))
+    return Actor(
+        user_id=_id(user.id),
+        session_id=_id(login.id),
+        role=Role(user.role),
+        name=user.full_name,
+        email=user.email,
+        patient_id=patient_id if user.role == Role.PATIENT else None,
+        touch_due=rules.touch_is_due(view, now=now),
+        must_do=Duty(login.must_do) if login.must_do else None,
+    )
+
+
+def touch(session: Session, *, session_id: int) -> None:
+    """Write down that a session was used just now."""
+    now = db.clock.now()
+    session.execute(
+        update(LoginSession)
+        .where(LoginSession.id == session_id)  # type: ignore[arg-type]
+        .values(last_seen_at=now, idle_until=now + rules.IDLE)
+    )
+
+
+def close(session: Session, *, token: str) -> None:
+    """End the session of this token, on every tab; an unknown token ends nothing."""
+    actor = resolve(session, token)
+    if actor is not None:
+        audit.record(
+            session, actor_id=actor.user_id, action="session.close", object_type="user", object_id=actor.user_id
+        )
+    session.execute(
+        update(LoginSession)
+        .where(LoginSession.token_hash == hash_token(token), LoginSession.revoked_at.is_(None))  # type: ignore[union-attr,arg-type]
+        .values(revoked_at=db.clock.now())
+    )
+
+
+def close_all(session: Session, *, user_id: int) -> None:
+    """End every session of a user."""
+    session.execute(
+        update(LoginSession)
+        .where(LoginSession.user_id == user_id, LoginSession.revoked_at.is_(None))  # type: ignore[union-attr,arg-type]
+        .values(revoked_at=db.clock.now())
+    )
+
+
+def _id(value: int | None) -> int:
+    """The key of a row that is stored."""
+    if value is None:
+        raise RuntimeError("the row is not stored yet")
+    return value
