@@ -52,6 +52,7 @@ _PLACES = {
         Place("E-mails", routes.ADMIN_EMAILS, "mail"),
     ),
 }
+_ACCOUNT = Place("Account", routes.ACCOUNT, "user-round-cog")
 _BAR_HOLDS = 5
 _ROLE_NAMES = {"patient": "Patient", "doctor": "Doctor", "admin": "Administrator"}
 _TONE_ICONS = (("ok", "circle-check"), ("warn", "triangle-alert"), ("bad", "circle-alert"))
@@ -154,6 +155,7 @@ def _account(active: str) -> rx.Component:
                 rx.el.small(rx.match(Screen.viewer_role, *_ROLE_NAMES.items(), "")),
                 class_name="who",
             ),
+            rx.el.a(icon(_ACCOUNT.icon_name), _ACCOUNT.name, href=_ACCOUNT.path, **_here(_ACCOUNT, active)),
             posted_form(routes.POST_LOGOUT, button("Log out", icon_name="log-out", kind="quiet", type="submit")),
             id="account",
             class_name="menu",
