@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError, StatementError
 from sqlmodel import Session, func, select
 
 from mhms_app import db
-from mhms_app.accounts.models import LoginSession, User
+from mhms_app.accounts.models import AccountLink, LoginSession, User
 from mhms_app.audit import service as audit
 from mhms_app.audit.models import AuditEntry
 from mhms_app.availability.models import Slot
@@ -170,6 +170,7 @@ class Clinic:
         builders.added(session, self.appointment())
         builders.added(session, message())
         self.login = builders.added(session, self.session_row())
+        self.link = builders.added(session, builders.link(session, self.user))
 
     def slot(self, **changes: Any) -> Slot:
         fields = {"doctor_id": self.doctor.id, "starts_at": NOW, "ends_at": NOW + timedelta(minutes=20)}
@@ -238,6 +239,15 @@ REFUSALS = {
     "uq_doctor_user_id": lambda clinic, _: copy(clinic.doctor),
     "uq_department_name_key": lambda clinic, _: copy(clinic.department),
     "uq_login_session_token_hash": lambda clinic, _: copy(clinic.login),
+    "uq_account_link_token_hash": lambda clinic, _: AccountLink(
+        **{**clinic.link.model_dump(exclude={"id"}), "purpose": "reset_password"}
+    ),
+    "uq_account_link_user_id_purpose": lambda clinic, _: AccountLink(
+        **{**clinic.link.model_dump(exclude={"id"}), "token_hash": "other"}
+    ),
+    "ck_account_link_purpose_known": lambda clinic, _: AccountLink(
+        **{**clinic.link.model_dump(exclude={"id"}), "token_hash": "other", "purpose": "anything"}
+    ),
     "uq_outbox_message_idempotency_key": lambda _clinic, _: message(),
     "ck_outbox_message_state_known": lambda _clinic, _: message(idempotency_key="other", state="lost"),
 }
@@ -283,7 +293,9 @@ CHANGES = {  # what each constraint refuses, as a change of rows that are there
     "ck_calendar_feed_shows_known": "UPDATE calendar_feed SET shows = 'all'",
 }
 COPIES = {  # and as a copy of a row, but for some columns
+    "uq_known_device_user_token": ("known_device", {}),
     "uq_leave_item_leave_appointment": ("leave_item", {}),
+    "uq_audit_seal_entry_id": ("audit_seal", {"position": "2"}),
     "uq_calendar_feed_token_hash": ("calendar_feed", {}),
     "uq_waiting_offer_token_hash": ("waiting_offer", {"outcome": "'expired'"}),
     "uq_waiting_offer_slot": (

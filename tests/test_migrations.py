@@ -12,8 +12,9 @@ from sqlalchemy import inspect
 from sqlmodel import SQLModel
 
 from mhms_app import db
-from mhms_app.accounts.models import Patient
+from mhms_app.accounts.models import Acting, Patient, User
 from mhms_app.audit import service as audit
+from mhms_app.audit.models import AuditSeal
 from mhms_app.availability.models import BusyTime, FreshSlots, Slot
 from mhms_app.booking.models import (
     Appointment,
@@ -56,6 +57,8 @@ def fill(starts_at: datetime) -> None:
         doctor, patient = builders.doctor(session), builders.patient(session)
         slot = builders.slot(session, doctor, starts_at, state="booked")
         calendars.create_feed(session, builders.actor(session, patient), shows="own")
+        devices.meet(session, user=session.get_one(User, patient.user_id), browser=Browser())
+        builders.link(session, session.get_one(User, patient.user_id))
         visit = builders.actor(session, doctor).session_id
         builders.added(
             session, GoogleConsent(session_id=visit, state_hash="0", sealed_verifier="", expires_at=starts_at)
@@ -82,6 +85,8 @@ def fill(starts_at: datetime) -> None:
         builders.added(session, LeaveItem(leave_id=leave.id, fate="desk", **here))
         builders.added(session, DeskNote(done_by=by, done_at=starts_at, **here))
         audit.record(session, actor_id=None, action="test.fill")
+        builders.added(session, AuditSeal(position=1, entry_id=1, at=starts_at, previous_hash="0" * 64, hash="1" * 64))
+        builders.added(session, Acting(session_id=visit, admin_id=by, admin_session_id=visit, reason="To help."))
         notifications.account_password(session, email="jo@example.com", name="Jo", temporary_password="abcd")
     with db.engine().connect() as connection:
         for table in SQLModel.metadata.sorted_tables:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index
+from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
 from mhms_app.db import UTCDateTime
 
+_ACTED = text("acted_by IS NOT NULL")
+
 
 class AuditEntry(SQLModel, table=True):
-    """One fact. The migration adds triggers that refuse to change or delete it."""
+    """One fact. The migration adds triggers that refuse to change it, and to delete it within a year."""
 
     __tablename__ = "audit_entry"
     __table_args__ = (
         Index("ix_audit_entry_object", "object_type", "object_id"),
         Index("ix_audit_entry_actor", "actor_id", "id"),
+        Index("ix_audit_entry_at", "at", "id"),
+        Index("ix_audit_entry_action", "action", "at", "id"),
+        Index("ix_audit_entry_acted_by", "acted_by", "id", postgresql_where=_ACTED, sqlite_where=_ACTED),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -29,3 +34,18 @@ class AuditEntry(SQLModel, table=True):
     address: str = Field(default="", max_length=45, sa_column_kwargs={"server_default": ""}, description="from where")
     session_id: int | None = Field(default=None, description="the login session in which it was done")
     acted_by: int | None = Field(default=None, description="the administrator who acted as ``actor_id``")
+
+
+class AuditSeal(SQLModel, table=True):
+    """The place of an entry in the chain of hashes; it can be changed and deleted as little as the entry.
+
+    It refers to the entry by its number only, so that it still testifies when the entry is gone.
+    """
+
+    __tablename__ = "audit_seal"
+
+    position: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False}, description="1, 2, 3...")
+    entry_id: int = Field(unique=True)
+    at: datetime = Field(sa_type=UTCDateTime, description="when it was sealed")
+    previous_hash: str = Field(max_length=64)
+    hash: str = Field(max_length=64, description="as ``rules.seal`` makes it")
