@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlmodel import Session, SQLModel
 
 from mhms_app.accounts import passwords, sessions
-from mhms_app.accounts.models import Patient, Role, User
+from mhms_app.accounts.models import AccountLink, Patient, Role, User
 from mhms_app.accounts.rules import search_key
 from mhms_app.accounts.service import Actor
 from mhms_app.availability.models import HoursException, Slot, WorkingHours
@@ -104,6 +104,13 @@ def hours(
 def day_off(session: Session, of: Doctor, day: date) -> HoursException:
     """A day on which a doctor does not work."""
     return added(session, HoursException(doctor_id=key(of), day=day, kind="off"))
+
+
+def link(session: Session, of: User, *, purpose: str = "confirm_email") -> AccountLink:
+    """A link that was mailed to somebody, and that nobody can follow."""
+    now = clock.now()
+    fields = {"token_hash": f"{next(_number):064}", "sent_to": of.email, "created_at": now, "expires_at": now}
+    return added(session, AccountLink(user_id=key(of), purpose=purpose, **fields))
 
 
 def actor(session: Session, person: User | Patient | Doctor) -> Actor:
