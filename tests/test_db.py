@@ -293,6 +293,9 @@ CHANGES = {  # what each constraint refuses, as a change of rows that are there
     "ck_calendar_feed_shows_known": "UPDATE calendar_feed SET shows = 'all'",
 }
 COPIES = {  # and as a copy of a row, but for some columns
+    "uq_passkey_credential_id": ("passkey", {}),
+    "uq_recovery_code_code_hash": ("recovery_code", {}),
+    "uq_login_step_token_hash": ("login_step", {}),
     "uq_known_device_user_token": ("known_device", {}),
     "uq_leave_item_leave_appointment": ("leave_item", {}),
     "uq_audit_seal_entry_id": ("audit_seal", {"position": "2"}),

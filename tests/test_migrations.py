@@ -12,7 +12,9 @@ from sqlalchemy import inspect
 from sqlmodel import SQLModel
 
 from mhms_app import db
-from mhms_app.accounts.models import Acting, Patient, User
+from mhms_app.accounts import devices
+from mhms_app.accounts.models import Acting, FactorSetup, LoginStep, Passkey, Patient, RecoveryCode, Totp, User
+from mhms_app.accounts.sessions import Browser
 from mhms_app.audit import service as audit
 from mhms_app.audit.models import AuditSeal
 from mhms_app.availability.models import BusyTime, FreshSlots, Slot
@@ -64,6 +66,8 @@ def fill(starts_at: datetime) -> None:
             session, GoogleConsent(session_id=visit, state_hash="0", sealed_verifier="", expires_at=starts_at)
         )
         builders.added(session, connected(doctor))
+        for row in second_factors(doctor.user_id, visit, starts_at):
+            builders.added(session, row)
         end = starts_at + timedelta(hours=1)
         builders.added(
             session, BusyTime(doctor_id=builders.key(doctor), event_id="a", starts_at=starts_at, ends_at=end)
@@ -91,6 +95,24 @@ def fill(starts_at: datetime) -> None:
     with db.engine().connect() as connection:
         for table in SQLModel.metadata.sorted_tables:
             assert connection.execute(table.select().limit(1)).first() is not None, table.name
+
+
+def second_factors(user_id: int, session_id: int, now: datetime) -> list[SQLModel]:
+    return [
+        Totp(user_id=user_id, sealed_secret="sealed", last_step=1, created_at=now),
+        Passkey(
+            user_id=user_id,
+            user_handle="handle",
+            credential_id="credential",
+            public_key=b"key",
+            sign_count=2**32 - 1,
+            name="Phone",
+            created_at=now,
+        ),
+        RecoveryCode(user_id=user_id, code_hash="0" * 64),
+        FactorSetup(session_id=session_id, expires_at=now),
+        LoginStep(token_hash="0" * 64, user_id=user_id, expires_at=now),
+    ]
 
 
 def appointment(slot: Slot, doctor: Doctor, patient: Patient) -> Appointment:

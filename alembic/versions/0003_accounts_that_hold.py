@@ -214,9 +214,7 @@ def _acting() -> None:
         sa.Column("admin_id", sa.Integer(), nullable=False),
         sa.Column("admin_session_id", sa.Integer(), nullable=False),
         sa.Column("reason", sa.String(length=300), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["session_id"], ["login_session.id"], name=op.f("fk_acting_session_id_login_session")
-        ),
+        sa.ForeignKeyConstraint(["session_id"], ["login_session.id"], name=op.f("fk_acting_session_id_login_session")),
         sa.ForeignKeyConstraint(["admin_id"], ["user_account.id"], name=op.f("fk_acting_admin_id_user_account")),
         sa.ForeignKeyConstraint(
             ["admin_session_id"], ["login_session.id"], name=op.f("fk_acting_admin_session_id_login_session")

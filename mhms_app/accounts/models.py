@@ -109,9 +109,7 @@ class Acting(SQLModel, table=True):
 
     __tablename__ = "acting"
 
-    session_id: int = Field(
-        foreign_key="login_session.id", primary_key=True, sa_column_kwargs={"autoincrement": False}
-    )
+    session_id: int = Field(foreign_key="login_session.id", primary_key=True, sa_column_kwargs={"autoincrement": False})
     admin_id: int = Field(foreign_key="user_account.id")
     admin_session_id: int = Field(foreign_key="login_session.id", description="where the administrator goes back to")
     reason: str = Field(max_length=300)
@@ -147,9 +145,7 @@ class Totp(SQLModel, table=True):
 
     __tablename__ = "totp"
 
-    user_id: int = Field(
-        foreign_key="user_account.id", primary_key=True, sa_column_kwargs={"autoincrement": False}
-    )
+    user_id: int = Field(foreign_key="user_account.id", primary_key=True, sa_column_kwargs={"autoincrement": False})
     sealed_secret: str = Field(max_length=400)
     last_step: int = Field(sa_type=BigInteger, description="of the last code: that one and those before are used up")
     created_at: datetime = Field(sa_type=UTCDateTime)
@@ -189,9 +185,7 @@ class FactorSetup(SQLModel, table=True):
 
     __tablename__ = "factor_setup"
 
-    session_id: int = Field(
-        foreign_key="login_session.id", primary_key=True, sa_column_kwargs={"autoincrement": False}
-    )
+    session_id: int = Field(foreign_key="login_session.id", primary_key=True, sa_column_kwargs={"autoincrement": False})
     sealed_secret: str = Field(default="", max_length=400, description="of an authenticator app")
     challenge: str = Field(default="", max_length=86, description="of a passkey, base64url")
     passkey_name: str = Field(default="", max_length=60)
