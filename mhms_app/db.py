@@ -159,6 +159,16 @@ def at_once() -> Iterator[Connection]:
         yield connection
 
 
+def alone(session: OrmSession, what: str) -> bool:
+    """Whether this transaction is the only one in which this is done now; whoever is not comes back later.
+
+    On SQLite whoever writes is always alone.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return True
+    return bool(session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(what, 0)))))
+
+
 def announce(session: OrmSession, fact: object) -> None:
     """Tell every listener about ``fact`` once this transaction is committed."""
     session.info.setdefault(_ANNOUNCED, []).append(fact)
