@@ -21,7 +21,6 @@ config = rx.Config(
     frontend_port=_settings.port,
     backend_host=_settings.host,
     cors_allowed_origins=[_settings.base_url],
-    trusted_proxy_hops=_settings.trusted_proxy_hops,
     telemetry_enabled=False,
     show_built_with_reflex=False,
     default_color_mode="system",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 PASSWORD_LENGTH = range(12, 129)
 IDLE = timedelta(minutes=60)
 ABSOLUTE = timedelta(hours=12)
 TOUCH_EVERY = timedelta(minutes=1)
+_WITH_PORT = re.compile(r"\[([^]]*)\](?::\d+)?|([\d.]+):\d+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +74,28 @@ def initials(name: str) -> str:
     letters = [next((c for c in word if c.isalpha()), "") for word in words if not word.endswith(".") or len(word) <= 2]
     found = [letter.upper()[0] for letter in letters if letter] or [word.upper()[0] for word in words]
     return "".join(found[:1] + found[-1:] if len(found) > 1 else found)
+
+
+def network_of(address: str) -> str:
+    """What counts as one client: an IPv4 address, or the /64 that a single IPv6 host chooses from (RFC 6177).
+
+    Whatever is no address is ``""``.
+    """
+    found = _ip(address)
+    if isinstance(found, IPv6Address):
+        return str(ip_network((int(found), 64), strict=False))
+    return str(found or "")
+
+
+def tidy_address(text: str) -> str:
+    """The one form of a network address, also of one with its port (``[::1]:80``); else ``""``."""
+    match = _WITH_PORT.fullmatch(text.strip())
+    return str(_ip(match[1] or match[2] or "" if match else text.strip()) or "")
+
+
+def _ip(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        found = ip_address(text.partition("%")[0])  # without the name of the interface
+    except ValueError:
+        return None
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found

@@ -14,6 +14,7 @@ from mhms_app import db, routes
 from mhms_app.accounts import cookies, entrance, passwords, sessions, throttle
 from mhms_app.accounts import service as accounts
 from mhms_app.accounts.entrance import Entered
+from mhms_app.accounts.rules import network_of
 from mhms_app.accounts.sessions import Browser
 from mhms_app.actor import Role
 from mhms_app.api.forms import browser_of, next_of, redirect, refuse, session_token, text_of, welcome
@@ -42,7 +43,8 @@ def _log_in(email: str, password: str, browser: Browser, earlier: str) -> Entere
 
     The password is checked outside of any transaction: bcrypt takes long on purpose.
     """
-    throttle.check(login_address=browser.address, login_account=accounts.email_key(email))
+    tried = _tried(email, browser)
+    throttle.check(**tried)
     with db.transaction(read_only=True) as session:
         found = accounts.find_credentials(session, email=email)
     if not passwords.verify(password[:1024], found.password_hash if found else None) or not found or not found.active:
@@ -56,13 +58,20 @@ def _log_in(email: str, password: str, browser: Browser, earlier: str) -> Entere
                 object_id=found.user_id if found else None,
             )
         raise accounts.WrongCredentials
-    throttle.forget(login_account=accounts.email_key(email))
+    throttle.forget(**tried)
     stronger = passwords.hash_password(password) if passwords.needs_rehash(found.password_hash) else ""
     with db.transaction() as session:
         if stronger:
             accounts.rehash(session, user_id=found.user_id, password_hash=stronger)
         audit.come_from(session, Origin(browser.address))
         return entrance.enter(session, user_id=found.user_id, browser=browser, earlier=earlier)
+
+
+def _tried(email: str, browser: Browser) -> dict[str, str]:
+    """What a login is counted for."""
+    account = accounts.email_key(email)
+    place = f"{account} {network_of(browser.address)}"
+    return {"login_address": browser.address, "login_account": account, "login_place": place}
 
 
 async def sign_up(request: Request) -> Response:

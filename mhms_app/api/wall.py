@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mhms_app.accounts.rules import network_of, tidy_address
 from mhms_app.settings import settings
 
 MAX_BODY = 64 * 1024
@@ -42,6 +43,7 @@ class Wall:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        scope = {**scope, "client": (client_address(HTTPConnection(scope)), 0)}  # for everybody behind the wall
         headers = Headers(scope=scope)
         guarded = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
         if guarded and not self._is_own_origin(headers):
@@ -69,7 +71,7 @@ class Wall:
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket, and no more than so many of one address."""
-        address = client_address(HTTPConnection(scope))
+        address = network_of(scope["client"][0])
         if self._sockets[address] >= MAX_SOCKETS_PER_ADDRESS:
             await self._refuse(scope, receive, send, 429, "Too many connections.")
             return
@@ -108,12 +110,14 @@ class Wall:
 
 
 def client_address(connection: HTTPConnection) -> str:
-    """The client's address; the configured number of proxies is believed, nobody else."""
+    """The client's address; the configured number of proxies is believed, nobody else.
+
+    Each proxy appends by whom it was asked, some of them in a header line of their own.
+    """
     hops = settings().trusted_proxy_hops
-    forwarded = [part.strip() for part in connection.headers.get("x-forwarded-for", "").split(",") if part.strip()]
-    if hops and len(forwarded) >= hops:
-        return forwarded[-hops]
-    return connection.client.host if connection.client else ""
+    forwarded = ",".join(connection.headers.getlist("x-forwarded-for")).split(",")
+    told = tidy_address(forwarded[-hops]) if 0 < hops <= len(forwarded) else ""
+    return told or (connection.client.host if connection.client else "")
 
 
 def _capped(receive: Receive) -> Receive:
