@@ -18,6 +18,7 @@ from functools import cache
 import bcrypt
 from zxcvbn import zxcvbn
 
+from mhms_app.accounts import breached
 from mhms_app.accounts.rules import password_length_problem
 from mhms_app.settings import settings
 
@@ -25,6 +26,7 @@ from mhms_app.settings import settings
 # password stronger. And it keeps the context words in a global: one judgement at a time.
 _JUDGED_LENGTH = 32
 _judging = threading.Lock()
+_BREACHED = "This password is known from breaches, so it is among the first that are tried. Please choose another."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,15 @@ def needs_rehash(password_hash: str) -> bool:
 
 
 def judge(password: str, *, context: tuple[str, ...] = ()) -> Strength:
-    """Judge a password with zxcvbn, with the person's e-mail and name as known words (ASVS 6.2.4, 6.2.11)."""
+    """Judge a password by a list of breached ones, then with zxcvbn (ASVS 6.2.4, 6.2.11, 6.2.12).
+
+    Args:
+        context: the person's e-mail address and name, which count as known words.
+    """
     if problem := password_length_problem(password):
         return Strength(0, problem, acceptable=False)
+    if breached.is_known(password):
+        return Strength(0, _BREACHED, acceptable=False)
     words = [
         word for text in (*context, "mhms", settings().clinic_name) for word in (text, *text.split(), *text.split("@"))
     ]
