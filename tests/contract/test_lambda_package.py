@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "email_lambda"
-PINS = dict(re.findall(r"^([\w-]+)==(\S+)$", (SOURCE / "requirements.txt").read_text(), re.MULTILINE))
+PINS = dict(re.findall(r"^([\w-]+)==(\S+)", (SOURCE / "requirements.txt").read_text(), re.MULTILINE))
 NOWHERE = "http://127.0.0.1:9"
 
 
