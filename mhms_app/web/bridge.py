@@ -184,6 +184,9 @@ def _introduce(state: Any, actor: Actor | None) -> None:
         root.reset()
         root.is_hydrated = hydrated
         state._owner = owner
+    has_duty = actor is not None and actor.must_do is not None
+    if state._has_duty != has_duty:
+        state._has_duty = has_duty
     if not state.met:
         state.met = True
     if actor is not None and (state.viewer_name, state.viewer_role) != (actor.name, actor.role.value):

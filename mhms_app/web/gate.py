@@ -56,10 +56,12 @@ class Policy:
 
     Attributes:
         who: who may call it; None means everybody, logged in or not.
+        with_duty: also somebody who has to do something else first.
         schema: the strict form of its arguments.
     """
 
     who: Role | LoggedIn | None
+    with_duty: bool
     schema: type[BaseModel]
 
 
@@ -86,7 +88,7 @@ def handler(
             here = _address(self)
             admitted = bridge.expect(expected)
             try:
-                if who is not None and (local or not _is_known_as(self.viewer_role, who)):
+                if who is not None and (local or self._has_duty or not _is_known_as(self.viewer_role, who)):
                     await bridge.admit(self)
                 return await method(self, **arguments)
             except LoginRequired:
@@ -104,7 +106,7 @@ def handler(
                 admitted.close()
             return None
 
-        setattr(guarded, _POLICY, Policy(who, _schema(method)))
+        setattr(guarded, _POLICY, Policy(who, with_duty, _schema(method)))
         return rx.event(guarded)  # type: ignore[arg-type]  # to a page it is an event: Page.search.debounce(300)
 
     return decorate

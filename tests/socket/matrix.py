@@ -274,4 +274,10 @@ def policies() -> dict[str, str]:
     }
 
 
+def allows_duty(handler: str) -> bool:
+    """Whether somebody who has to do something else first may call it all the same."""
+    policy = policy_of(RegistrationContext.get().event_handlers[WIRE_NAME[handler]].handler.fn)
+    return policy is not None and policy.with_duty
+
+
 WIRE_NAME = {short: name for name, short in registered().items()}

@@ -6,13 +6,19 @@ from collections.abc import Iterator
 from itertools import groupby
 
 import pytest
+from sqlalchemy import ColumnElement
+from sqlmodel import col, select
 
+from mhms_app import routes
+from mhms_app.accounts import sessions
+from mhms_app.accounts.models import LoginSession
+from mhms_app.actor import Duty
 from mhms_app.errors import NotAllowed
 from mhms_app.web import gate
 from tests.running import RunningApp
 from tests.socket.cast import Cast, tables
 from tests.socket.hostile import Said, tab
-from tests.socket.matrix import ADMIN, NEVER, REFLEX, WIRE_NAME, matrix, page_of, policies, registered
+from tests.socket.matrix import ADMIN, NEVER, REFLEX, WIRE_NAME, allows_duty, matrix, page_of, policies, registered
 
 PEOPLE = ("nobody", "patient", "doctor", "admin")
 
@@ -53,11 +59,32 @@ def test_whoever_may_call_a_handler_is_let_through(app: RunningApp, cast: Cast, 
         assert said.notice not in (NotAllowed.sentence, gate._UNEXPECTED), name
 
 
-def answers(app: RunningApp, cast: Cast, person: str, handlers: set[str]) -> Iterator[tuple[str, Said]]:
-    """Call handlers, those of each page from that page."""
+@pytest.mark.parametrize("person", ["patient", "doctor", "admin"])
+def test_whoever_has_a_duty_is_led_to_it_and_changes_nothing_before(app: RunningApp, cast: Cast, person: str) -> None:
+    with app.database() as session:
+        user_id = session.exec(select(LoginSession.user_id).where(_is_of(cast.cookie[person]))).one()
+        token = sessions.open_session(session, user_id=user_id, must_do=Duty.PASSWORD)
+        session.commit()
+    before = tables(app)
+    wanted = {name for name, line in matrix(cast).items() if line.who == person and not allows_duty(name)}
+    assert wanted
+    for name, said in answers(app, cast, person, wanted, token=token):
+        assert not said.page_data, name
+        assert said.redirect == routes.ACCOUNT_PASSWORD, name
+    assert tables(app) == before
+
+
+def _is_of(token: str) -> ColumnElement[bool]:
+    return col(LoginSession.token_hash) == sessions.hash_token(token)
+
+
+def answers(
+    app: RunningApp, cast: Cast, person: str, handlers: set[str], *, token: str = ""
+) -> Iterator[tuple[str, Said]]:
+    """Call handlers, those of each page from that page; in the person's session unless another one is given."""
     lines = matrix(cast)
     for _, names in groupby(sorted(handlers), key=lambda name: name.rpartition(".")[0]):
-        with tab(app, cast.cookie[person]) as hostile:
+        with tab(app, token or cast.cookie[person]) as hostile:
             for number, name in enumerate(names):
                 if not number:
                     hostile.visit(page_of(name, cast))
