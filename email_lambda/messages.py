@@ -241,18 +241,106 @@ class AccountPassword(Envelope):
     """The clinic set a temporary password."""
 
     class Data(Strict):
-        """``action_url`` leads to the log-in."""
+        """``action_url`` leads to the log-in, until ``good_for`` (``3 days``) is over."""
 
         temporary_password: Password
+        good_for: Line
         action_url: HttpUrl
 
     kind: Literal["ACCOUNT_PASSWORD"]
     data: Data
 
 
+class SignInNewDevice(Envelope):
+    """Somebody logged in with an account on a browser that it was never used with."""
+
+    class Data(Strict):
+        """``at`` is shown in ``time_zone``; ``action_url`` leads to the open sessions, ``forgot_url`` to a password."""
+
+        device: Line
+        address: LineOrEmpty
+        at: Instant
+        time_zone: TimeZone
+        action_url: HttpUrl
+        forgot_url: HttpUrl
+
+    kind: Literal["SIGN_IN_NEW_DEVICE"]
+    data: Data
+
+
+class Link(Strict):
+    """``action_url`` leads to what can be done once, until ``good_for`` (``30 minutes``) is over."""
+
+    good_for: Line
+    action_url: HttpUrl
+
+
+class EmailConfirm(Envelope):
+    """An address has to be confirmed: whose it is has just signed up (``welcome``), or it was changed."""
+
+    class Data(Link):
+        """The link confirms the address."""
+
+        welcome: bool
+
+    kind: Literal["EMAIL_CONFIRM"]
+    data: Data
+
+
+class EmailChange(Envelope):
+    """An account is to have another address, and both mailboxes are asked; one that has an account is only told."""
+
+    class Data(Link):
+        """``side`` is the mailbox to which this goes."""
+
+        side: Literal["old", "new", "taken"]
+        new_email: EmailAddress
+
+    kind: Literal["EMAIL_CHANGE"]
+    data: Data
+
+
+class EmailChanged(Envelope):
+    """An account has another address."""
+
+    class Data(Strict):
+        """``by`` is who changed it; ``action_url`` leads to the log-in."""
+
+        by: Literal["owner", "clinic"]
+        action_url: HttpUrl
+
+    kind: Literal["EMAIL_CHANGED"]
+    data: Data
+
+
+class PasswordReset(Envelope):
+    """Somebody asked for a link with which a new password is chosen."""
+
+    kind: Literal["PASSWORD_RESET"]
+    data: Link
+
+
+class PasswordChanged(Envelope):
+    """An account has another password."""
+
+    class Data(Strict):
+        """``action_url`` leads to a new password, for whom it was not."""
+
+        action_url: HttpUrl
+
+    kind: Literal["PASSWORD_CHANGED"]
+    data: Data
+
+
 Message = (
     SignupWelcome
     | AccountPassword
+    | EmailConfirm
+    | EmailChange
+    | EmailChanged
+    | PasswordReset
+    | PasswordChanged
+    | SignInNewDevice
     | BookingConfirmation
     | BookingMoved
     | BookingCancelled

@@ -71,10 +71,12 @@ def hours(time: Span) -> str:
 
 def zone_name(time: Span) -> str:
     """Name the zone of ``span``: ``Berlin time, CET``."""
-    abbreviations = dict.fromkeys(t.tzname() or "" for t in _local(time))
-    names = " then ".join(name if name.isalpha() else f"UTC{name}" for name in abbreviations)
-    region, _, city = time.time_zone.rpartition("/")
-    return f"{city.replace('_', ' ')} time, {names}" if region not in ("", "Etc") else names
+    return _zone(time.time_zone, *_local(time))
+
+
+def zone_at(instant: datetime, time_zone: str) -> str:
+    """Name the zone of ``moment``: ``Berlin time, CET``."""
+    return _zone(time_zone, instant.astimezone(ZoneInfo(time_zone)))
 
 
 def moment(instant: datetime, time_zone: str) -> str:
@@ -99,6 +101,13 @@ def how_many(appointments: Sequence[object]) -> str:
     return f"{len(appointments) or 'No'} appointment{'' if len(appointments) == 1 else 's'}"
 
 
+def _zone(time_zone: str, *times: datetime) -> str:
+    abbreviations = dict.fromkeys(t.tzname() or "" for t in times)
+    names = " then ".join(name if name.isalpha() else f"UTC{name}" for name in abbreviations)
+    region, _, city = time_zone.rpartition("/")
+    return f"{city.replace('_', ' ')} time, {names}" if region not in ("", "Etc") else names
+
+
 def _local(time: Span) -> tuple[datetime, datetime]:
     zone = ZoneInfo(time.time_zone)
     return time.starts_at.astimezone(zone), time.ends_at.astimezone(zone)
@@ -116,6 +125,7 @@ _templates.filters.update(
     span=span,
     hours=hours,
     zone_name=zone_name,
+    zone_at=zone_at,
     moment=moment,
     short_date=short_date,
     long_date=long_date,

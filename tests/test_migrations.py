@@ -91,7 +91,9 @@ def fill(starts_at: datetime) -> None:
         audit.record(session, actor_id=None, action="test.fill")
         builders.added(session, AuditSeal(position=1, entry_id=1, at=starts_at, previous_hash="0" * 64, hash="1" * 64))
         builders.added(session, Acting(session_id=visit, admin_id=by, admin_session_id=visit, reason="To help."))
-        notifications.account_password(session, email="jo@example.com", name="Jo", temporary_password="abcd")
+        notifications.account_password(
+            session, email="jo@example.com", name="Jo", temporary_password="abcd", good_for="3 days"
+        )
     with db.engine().connect() as connection:
         for table in SQLModel.metadata.sorted_tables:
             assert connection.execute(table.select().limit(1)).first() is not None, table.name

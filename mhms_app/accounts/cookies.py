@@ -24,6 +24,11 @@ def session_cookie() -> str:
     return "__Host-mhms" if is_secure() else "mhms"
 
 
+def device_cookie() -> str:
+    """The name of the cookie by which a browser is known from earlier logins."""
+    return "__Host-mhms_device" if is_secure() else "mhms_device"
+
+
 def attributes() -> dict[str, Any]:
     """The attributes for ``Response.set_cookie``: no script reads it, no other site sends it with a form."""
     return {
@@ -33,6 +38,11 @@ def attributes() -> dict[str, Any]:
         "httponly": True,
         "samesite": "lax",
     }
+
+
+def device_attributes() -> dict[str, Any]:
+    """The attributes of the device's cookie: as the session's, for a year."""
+    return {**attributes(), "max_age": 365 * 24 * 3600}
 
 
 def read(header: str, name: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlmodel import Session
 
-from mhms_app.accounts import sessions
+from mhms_app.accounts import devices, sessions
 from mhms_app.accounts.models import User
 from mhms_app.accounts.sessions import Browser
 from mhms_app.actor import Duty, Role
@@ -19,11 +19,13 @@ class Entered:
     Attributes:
         token: what the browser keeps; it is stored nowhere else.
         must_do: what its person has to do before anything else, or None.
+        device_token: by which the browser is known from now on.
     """
 
     token: str = field(repr=False)
     role: Role
     must_do: Duty | None
+    device_token: str = field(repr=False)
 
 
 def enter(session: Session, *, user_id: int, browser: Browser, earlier: str = "") -> Entered:
@@ -35,8 +37,9 @@ def enter(session: Session, *, user_id: int, browser: Browser, earlier: str = ""
     user = session.get_one(User, user_id)
     sessions.close(session, token=earlier)
     must_do = _duty(user)
-    token = sessions.open_session(session, user_id=user_id, browser=browser, must_do=must_do)
-    return Entered(token, Role(user.role), must_do)
+    device = devices.meet(session, user=user, browser=browser)
+    token = sessions.open_session(session, user_id=user_id, browser=browser, must_do=must_do, device_id=device.id)
+    return Entered(token, Role(user.role), must_do, device.token)
 
 
 def _duty(user: User) -> Duty | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sqlalchemy import update
-from sqlmodel import Session, select
+from sqlalchemy import ColumnElement, update
+from sqlmodel import Session, col, select
 
 from mhms_app import db
 from mhms_app.accounts import rules
@@ -24,10 +24,19 @@ class Browser:
     Attributes:
         device: what it is, as people say: ``Firefox on Windows``; at most 80 characters.
         address: its network address.
+        device_token: by which it is known from earlier logins, or ``""``.
     """
 
     device: str = ""
     address: str = ""
+    device_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionsEnded:
+    """Announced after a commit that ended sessions before their time; these are the hashes of their tokens."""
+
+    token_hashes: frozenset[str] = field(repr=False)
 
 
 def hash_token(token: str) -> str:
@@ -35,11 +44,19 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode(errors="surrogatepass")).hexdigest()
 
 
-def open_session(session: Session, *, user_id: int, browser: Browser = Browser(), must_do: Duty | None = None) -> str:
+def open_session(
+    session: Session,
+    *,
+    user_id: int,
+    browser: Browser = Browser(),
+    must_do: Duty | None = None,
+    device_id: int | None = None,
+) -> str:
     """Start a login session and return its token, which is stored nowhere.
 
     Args:
         must_do: what its person has to do before anything else.
+        device_id: the known device that the browser is.
     """
     token, now = secrets.token_urlsafe(32), db.clock.now()
     session.add(
@@ -53,6 +70,7 @@ def open_session(session: Session, *, user_id: int, browser: Browser = Browser()
             device=browser.device[:80],
             address=browser.address[:45],
             must_do=must_do.value if must_do else "",
+            device_id=device_id,
         )
     )
     audit.record(session, actor_id=user_id, action="session.open", object_type="user", object_id=user_id)
@@ -110,20 +128,24 @@ def close(session: Session, *, token: str) -> None:
         audit.record(
             session, actor_id=actor.user_id, action="session.close", object_type="user", object_id=actor.user_id
         )
-    session.execute(
-        update(LoginSession)
-        .where(LoginSession.token_hash == hash_token(token), LoginSession.revoked_at.is_(None))  # type: ignore[union-attr,arg-type]
-        .values(revoked_at=db.clock.now())
-    )
+    _end(session, col(LoginSession.token_hash) == hash_token(token))
 
 
-def close_all(session: Session, *, user_id: int) -> None:
-    """End every session of a user."""
-    session.execute(
+def close_all(session: Session, *, user_id: int, but: int | None = None) -> None:
+    """End every session of a user, or all ``but`` this one."""
+    _end(session, col(LoginSession.user_id) == user_id, col(LoginSession.id).is_distinct_from(but))
+
+
+def _end(session: Session, *conditions: ColumnElement[bool]) -> None:
+    """End those of these sessions that are not over yet; their tabs are closed after the commit."""
+    ended = session.scalars(
         update(LoginSession)
-        .where(LoginSession.user_id == user_id, LoginSession.revoked_at.is_(None))  # type: ignore[union-attr,arg-type]
+        .where(col(LoginSession.revoked_at).is_(None), *conditions)
         .values(revoked_at=db.clock.now())
-    )
+        .returning(col(LoginSession.token_hash))
+    ).all()
+    if ended:
+        db.announce(session, SessionsEnded(frozenset(ended)))
 
 
 def _id(value: int | None) -> int:

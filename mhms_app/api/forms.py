@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from mhms_app import routes
 from mhms_app.accounts import cookies
+from mhms_app.accounts.device_rules import describe
 from mhms_app.accounts.entrance import Entered
 from mhms_app.accounts.sessions import Browser
 from mhms_app.api.wall import client_address
@@ -21,7 +22,11 @@ from mhms_app.settings import settings
 
 def browser_of(request: Request) -> Browser:
     """What is known of the browser that asks."""
-    return Browser(address=client_address(request))
+    return Browser(
+        device=describe(request.headers.get("user-agent", "")),
+        address=client_address(request),
+        device_token=cookies.read(request.headers.get("cookie", ""), cookies.device_cookie())[:100],
+    )
 
 
 def session_token(request: Request) -> str:
@@ -30,10 +35,11 @@ def session_token(request: Request) -> str:
 
 
 def welcome(entered: Entered, target: str) -> Response:
-    """Set the new session's cookie, and lead to ``target`` unless something has to be done first."""
+    """Set the cookies of session and device, and lead to ``target`` unless something has to be done first."""
     duty = routes.PAGE_OF_DUTY[entered.must_do] if entered.must_do else ""
     response = redirect(duty or target)
     response.set_cookie(cookies.session_cookie(), entered.token, **cookies.attributes())
+    response.set_cookie(cookies.device_cookie(), entered.device_token, **cookies.device_attributes())
     response.delete_cookie(cookies.FORM_COOKIE, path="/")
     return response
 

@@ -24,6 +24,9 @@ from mhms_app.settings import settings
 
 FORGOTTEN = {
     "ACCOUNT_PASSWORD": "The password in this message is not kept. Give the person a new temporary password instead.",
+    "EMAIL_CONFIRM": "The link in this message is not kept. The person can ask for another one after logging in.",
+    "EMAIL_CHANGE": "The link in this message is not kept. The person can ask for the change again, in their account.",
+    "PASSWORD_RESET": "The link in this message is not kept. The person can ask for another one on the login page.",
     "WAITLIST_OFFER": "The link in this message is not kept. Once its time is over, the offer goes to the next.",
 }
 """Kinds whose payload is blanked as soon as the message is sent or dead, and what to do instead of sending it again."""
@@ -144,14 +147,82 @@ def signup_welcome(
     session: Session, *, user_id: int, email: str, name: str, role: str, awaiting_approval: bool
 ) -> None:
     """Welcome somebody who signed up, once."""
-    data = {"role": role, "awaiting_approval": awaiting_approval, "action_url": f"{settings().base_url}/login"}
+    data = {"role": role, "awaiting_approval": awaiting_approval, "action_url": _url(routes.LOGIN)}
     enqueue(session, Message("SIGNUP_WELCOME", email, name, data, f"welcome-{user_id}"))
 
 
-def account_password(session: Session, *, email: str, name: str, temporary_password: str) -> None:
-    """Send a temporary password; the outbox forgets it as soon as it is sent."""
-    data = {"temporary_password": temporary_password, "action_url": f"{settings().base_url}/login"}
+def account_password(session: Session, *, email: str, name: str, temporary_password: str, good_for: str) -> None:
+    """Send a temporary password, which is ``good_for`` ("3 days"); the outbox forgets it as soon as it is sent."""
+    data = {"temporary_password": temporary_password, "good_for": good_for, "action_url": _url(routes.LOGIN)}
     enqueue(session, Message("ACCOUNT_PASSWORD", email, name, data, f"password-{uuid4()}"))
+
+
+def email_confirm(session: Session, *, email: str, name: str, path: str, good_for: str, welcome: bool) -> None:
+    """Ask somebody to confirm that an address is theirs.
+
+    Args:
+        path: where in this app, with the token of the link; the outbox forgets it as soon as it is sent.
+        good_for: how long it works: "3 days".
+        welcome: they have just signed up, and get no other message.
+    """
+    data = {"welcome": welcome, "good_for": good_for, "action_url": _url(path)}
+    enqueue(session, Message("EMAIL_CONFIRM", email, name, data, f"confirm-{uuid4()}"))
+
+
+def email_change(
+    session: Session,
+    *,
+    email: str,
+    name: str,
+    side: Literal["old", "new", "taken"],
+    new_email: str,
+    path: str,
+    good_for: str,
+) -> None:
+    """Ask the old and the new mailbox of an account whether its address may change.
+
+    Args:
+        side: which of the two this is; ``taken``: the new one has an account already, and is only told.
+        path, good_for: as in ``email_confirm``.
+    """
+    data = {"side": side, "new_email": new_email, "good_for": good_for, "action_url": _url(path)}
+    enqueue(session, Message("EMAIL_CHANGE", email, name, data, f"change-{uuid4()}"))
+
+
+def email_changed(session: Session, *, email: str, name: str, by: Literal["owner", "clinic"]) -> None:
+    """Tell somebody, at the old address or the new one, that their account has another address now."""
+    data = {"by": by, "action_url": _url(routes.LOGIN)}
+    enqueue(session, Message("EMAIL_CHANGED", email, name, data, f"changed-{uuid4()}"))
+
+
+def password_reset(session: Session, *, email: str, name: str, path: str, good_for: str) -> None:
+    """Send the link with which somebody who forgot their password chooses one; ``path`` as in ``email_confirm``."""
+    data = {"good_for": good_for, "action_url": _url(path)}
+    enqueue(session, Message("PASSWORD_RESET", email, name, data, f"reset-{uuid4()}"))
+
+
+def password_changed(session: Session, *, email: str, name: str) -> None:
+    """Tell somebody that their password was changed, and where to go if it was not by them."""
+    data = {"action_url": _url(routes.FORGOT)}
+    enqueue(session, Message("PASSWORD_CHANGED", email, name, data, f"password-{uuid4()}"))
+
+
+def sign_in_new_device(session: Session, *, email: str, name: str, device: str, address: str) -> None:
+    """Tell somebody that their account was just used on a device for the first time.
+
+    Args:
+        device: as people say: ``Firefox on Windows``.
+        address: its network address; may be empty.
+    """
+    data = {
+        "device": device,
+        "address": address,
+        "at": db.clock.now().isoformat(),
+        "time_zone": settings().time_zone,
+        "action_url": f"{settings().base_url}{routes.ACCOUNT_SESSIONS}",
+        "forgot_url": _url(routes.FORGOT),
+    }
+    enqueue(session, Message("SIGN_IN_NEW_DEVICE", email, name, data, f"device-{uuid4()}"))
 
 
 def calendar_uid(reference: str) -> str:
@@ -253,6 +324,11 @@ def _appointment(facts: AppointmentFacts) -> dict[str, Any]:
         "location": facts.location,
         "action_url": f"{settings().base_url}{routes.PATIENT}",
     }
+
+
+def _url(path: str) -> str:
+    """The whole address of a page."""
+    return f"{settings().base_url}{path}"
 
 
 def _span(starts_at: datetime, ends_at: datetime) -> dict[str, Any]:

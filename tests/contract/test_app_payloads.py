@@ -113,7 +113,19 @@ def write_every_kind() -> None:
                 role=role,
                 awaiting_approval=role == "doctor",
             )
-        service.account_password(session, email="jo@example.com", name="Jo", temporary_password="ab2c-de3f-gh4j")
+        service.account_password(
+            session, email="jo@example.com", name="Jo", temporary_password="ab2c-de3f-gh4j", good_for="3 days"
+        )
+        service.sign_in_new_device(
+            session, email="ada@example.com", name="Ada", device="Firefox on Windows", address="203.0.113.7"
+        )
+        kim = {"email": "kim@example.com", "name": "Kim"}
+        link = {"path": "/link/token", "good_for": "30 minutes"}
+        service.email_confirm(session, **kim, **link, welcome=True)
+        service.email_change(session, **kim, **link, side="new", new_email="kim@example.com")
+        service.email_changed(session, **kim, by="owner")
+        service.password_reset(session, **kim, **link)
+        service.password_changed(session, **kim)
         for message in (confirmation(), *about_an_appointment(facts()), offer(), summary()):
             service.enqueue(session, message)
 
@@ -224,8 +236,8 @@ def test_a_real_lambda_sends_every_kind_once(database: str, mail: Path) -> None:
     written = [email.message_from_bytes(file.read_bytes(), policy=email.policy.default) for file in mail.glob("*.eml")]
     recipients = Counter(str(letter["To"].addresses[0].addr_spec) for letter in written)
     assert recipients == {
-        **{"doctor@example.com": 1, "patient@example.com": 1, "haddad@example.com": 1},
-        **{"jo@example.com": 5, "jo@xn--klinik-sd-x9a.example": 1},
+        **{"doctor@example.com": 1, "patient@example.com": 1, "haddad@example.com": 1, "ada@example.com": 1},
+        **{"jo@example.com": 5, "kim@example.com": 5, "jo@xn--klinik-sd-x9a.example": 1},
     }
 
     with db.transaction() as session:  # as after a crash between sending and writing it down

@@ -32,6 +32,8 @@ VISIT = SPAN | {
 APPOINTMENT = VISIT | {"reference": "MH-4K7D2Q", "uid": "appointment-17@linden.example", "sequence": 0}
 OLD = SPAN | {"starts_at": "2026-11-24T08:00:00+00:00", "ends_at": "2026-11-24T08:20:00+00:00"}
 
+LINK = {"good_for": "30 minutes", "action_url": "https://linden.example/link/token"}
+
 DATA: dict[str, dict[str, Any]] = {
     "SIGNUP_WELCOME": {"role": "patient", "awaiting_approval": False, "action_url": "https://linden.example/book"},
     "BOOKING_CONFIRMATION": APPOINTMENT,
@@ -44,7 +46,24 @@ DATA: dict[str, dict[str, Any]] = {
         "appointments": [SPAN | {"initials": "JM"}, SPAN | {"ends_at": "2026-11-26T09:40:00Z", "initials": "ZÖ"}],
         "action_url": "https://linden.example/doctor?day=2026-11-26",
     },
-    "ACCOUNT_PASSWORD": {"temporary_password": "brisk-otter-42-lake", "action_url": "https://linden.example/login"},
+    "SIGN_IN_NEW_DEVICE": {
+        "device": "Firefox on Windows",
+        "address": "203.0.113.7",
+        "at": "2026-11-26T09:00:00+00:00",
+        "time_zone": "Europe/Berlin",
+        "action_url": "https://linden.example/account/sessions",
+        "forgot_url": "https://linden.example/forgot",
+    },
+    "ACCOUNT_PASSWORD": {
+        "temporary_password": "brisk-otter-42-lake",
+        "good_for": "3 days",
+        "action_url": "https://linden.example/login",
+    },
+    "EMAIL_CONFIRM": LINK | {"welcome": True},
+    "EMAIL_CHANGE": LINK | {"side": "old", "new_email": "jana.new@example.org"},
+    "EMAIL_CHANGED": {"by": "owner", "action_url": "https://linden.example/login"},
+    "PASSWORD_RESET": LINK,
+    "PASSWORD_CHANGED": {"action_url": "https://linden.example/forgot"},
 }
 
 

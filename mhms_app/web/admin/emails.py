@@ -34,6 +34,12 @@ _KINDS = {
     "WAITLIST_OFFER": "Waiting list offer",
     "DOCTOR_DAY_SUMMARY": "Day summary",
     "ACCOUNT_PASSWORD": "Temporary password",
+    "EMAIL_CONFIRM": "Confirm an address",
+    "EMAIL_CHANGE": "Change of address",
+    "EMAIL_CHANGED": "Address changed",
+    "PASSWORD_RESET": "Forgotten password",
+    "PASSWORD_CHANGED": "Password changed",
+    "SIGN_IN_NEW_DEVICE": "Sign-in on a new device",
 }
 
 
