@@ -270,6 +270,7 @@ def _second_factors() -> None:
         sa.Column("session_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("sealed_secret", sa.String(length=400), nullable=False),
         sa.Column("challenge", sa.String(length=86), nullable=False),
+        sa.Column("user_handle", sa.String(length=86), nullable=False),
         sa.Column("passkey_name", sa.String(length=60), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(

@@ -188,6 +188,7 @@ class FactorSetup(SQLModel, table=True):
     session_id: int = Field(foreign_key="login_session.id", primary_key=True, sa_column_kwargs={"autoincrement": False})
     sealed_secret: str = Field(default="", max_length=400, description="of an authenticator app")
     challenge: str = Field(default="", max_length=86, description="of a passkey, base64url")
+    user_handle: str = Field(default="", max_length=86)
     passkey_name: str = Field(default="", max_length=60)
     expires_at: datetime = Field(sa_type=UTCDateTime)
 
