@@ -332,6 +332,19 @@ class PasswordChanged(Envelope):
     data: Data
 
 
+class SecondFactorChanged(Envelope):
+    """The second factor of an account was changed, used in an emergency, or taken away by the clinic."""
+
+    class Data(Strict):
+        """``action_url`` leads to where it is changed back."""
+
+        change: Literal["app_on", "app_off", "passkey_on", "passkey_off", "codes_new", "code_used", "reset"]
+        action_url: HttpUrl
+
+    kind: Literal["SECOND_FACTOR_CHANGED"]
+    data: Data
+
+
 Message = (
     SignupWelcome
     | AccountPassword
@@ -341,6 +354,7 @@ Message = (
     | PasswordReset
     | PasswordChanged
     | SignInNewDevice
+    | SecondFactorChanged
     | BookingConfirmation
     | BookingMoved
     | BookingCancelled

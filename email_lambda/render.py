@@ -16,6 +16,15 @@ from .invite import invitation
 from .messages import CalendarMessage, Message, Span
 
 _FORMS = ("txt", "html")
+_SECOND_FACTOR = {  # what happened to it: in a few words, and what it means
+    "app_on": ("An authenticator app was added", "From now on you are asked for its code when you log in."),
+    "app_off": ("Your authenticator app was removed", "You are no longer asked for its codes when you log in."),
+    "passkey_on": ("A passkey was added", "From now on you can log in with it."),
+    "passkey_off": ("A passkey was removed", "Nobody can log in with it any more."),
+    "codes_new": ("You have new recovery codes", "The earlier ones no longer work."),
+    "code_used": ("A recovery code was used", "It opened your account just now, and works no more."),
+    "reset": ("Your second factor was removed by the clinic", "You were logged out everywhere. Set up a new one soon."),
+}
 
 
 def key_hash(idempotency_key: str) -> str:
@@ -108,6 +117,11 @@ def _zone(time_zone: str, *times: datetime) -> str:
     return f"{city.replace('_', ' ')} time, {names}" if region not in ("", "Etc") else names
 
 
+def second_factor(change: str) -> tuple[str, str]:
+    """Say what happened to a second factor, and what it means."""
+    return _SECOND_FACTOR[change]
+
+
 def _local(time: Span) -> tuple[datetime, datetime]:
     zone = ZoneInfo(time.time_zone)
     return time.starts_at.astimezone(zone), time.ends_at.astimezone(zone)
@@ -130,4 +144,5 @@ _templates.filters.update(
     short_date=short_date,
     long_date=long_date,
     how_many=how_many,
+    second_factor=second_factor,
 )

@@ -7,7 +7,11 @@ from urllib.parse import quote, urlencode, urlsplit
 
 HOME = "/"
 LOGIN = "/login"
+LOGIN_CODE = "/login/code"
 SIGNUP = "/signup"
+FORGOT = "/forgot"
+RESET = "/reset/[token]"
+CONFIRM = "/confirm/[token]"
 DOCTORS = "/doctors"
 DOCTOR_PROFILE = "/doctors/[doctor_id]"
 PATIENT = "/patient"
@@ -39,10 +43,18 @@ NOT_FOUND = "404"  # Reflex's name for every address without a page
 POST_LOGIN = "/session"
 POST_LOGOUT = "/session/end"
 POST_SIGNUP = "/signup/account"
+POST_CODE = "/session/code"
+POST_PASSKEY = "/session/passkey"
+POST_PASSKEY_OPTIONS = "/session/passkey/options"
+POST_GO_ON = "/session/go-on"
+POST_FORGOT = "/password/forgotten"
+POST_RESET = "/password/reset"
+POST_PASSWORD = "/password"  # noqa: S105 - an address
 BOOKINGS_CSV = "/admin/bookings.csv"
 CALENDAR_FILE = "/patient/appointments/{reference}.ics"
 CALENDAR_FEED = "/calendar/{token}.ics"
 GOOGLE_CALLBACK = "/doctor/google/callback"
+CSP_REPORTS = "/csp-reports"
 
 # Where somebody who has to do something first (an ``actor.Duty``) does it.
 PAGE_OF_DUTY = {"password": ACCOUNT_PASSWORD, "second_factor": ACCOUNT_SECURITY}
@@ -118,6 +130,16 @@ def offer(token: str) -> str:
     return f"/offer/{token}"
 
 
+def confirm(token: str) -> str:
+    """The page on which somebody confirms an address with the link that was mailed there."""
+    return f"/confirm/{token}"
+
+
+def reset(token: str) -> str:
+    """The page on which somebody who forgot their password chooses one."""
+    return f"/reset/{token}"
+
+
 def calendar_file(reference: str) -> str:
     """An appointment for the patient's own calendar."""
     return CALENDAR_FILE.format(reference=reference)
@@ -131,6 +153,11 @@ def calendar_feed(token: str) -> str:
 def login_then(path: str) -> str:
     """The login page, which leads back to ``path``."""
     return f"{LOGIN}?next={quote(path, safe='')}"
+
+
+def login_code_then(path: str) -> str:
+    """The second step of a login, which leads to ``path``; ``""`` is the home of whoever it is."""
+    return with_query(LOGIN_CODE, next=path)
 
 
 def signup_then(path: str) -> str:

@@ -16,6 +16,7 @@ from mhms_app.accounts import devices
 from mhms_app.accounts.models import Acting, FactorSetup, LoginStep, Passkey, Patient, RecoveryCode, Totp, User
 from mhms_app.accounts.sessions import Browser
 from mhms_app.audit import service as audit
+from mhms_app.audit import violations
 from mhms_app.audit.models import AuditSeal
 from mhms_app.availability.models import BusyTime, FreshSlots, Slot
 from mhms_app.booking.models import (
@@ -89,6 +90,7 @@ def fill(starts_at: datetime) -> None:
         builders.added(session, LeaveItem(leave_id=leave.id, fate="desk", **here))
         builders.added(session, DeskNote(done_by=by, done_at=starts_at, **here))
         audit.record(session, actor_id=None, action="test.fill")
+        violations.count(session, {"script-src": 1})
         builders.added(session, AuditSeal(position=1, entry_id=1, at=starts_at, previous_hash="0" * 64, hash="1" * 64))
         builders.added(session, Acting(session_id=visit, admin_id=by, admin_session_id=visit, reason="To help."))
         notifications.account_password(

@@ -13,7 +13,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from mhms_app import db
-from mhms_app.accounts import rules, sessions
+from mhms_app.accounts import links, rules, sessions
+from mhms_app.accounts.link_rules import CHANGING, TEMPORARY_PASSWORD, Purpose, in_words, password_is_over
+from mhms_app.accounts.locks import lock_user
 from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Actor as Actor
 from mhms_app.actor import Role as Role
@@ -21,6 +23,7 @@ from mhms_app.actor import require_role as require_role
 from mhms_app.audit import service as audit
 from mhms_app.errors import ClinicError, Invalid, NotFound
 from mhms_app.notifications import service as notifications
+from mhms_app.settings import settings
 
 
 class EmailTaken(ClinicError):
@@ -37,6 +40,14 @@ class WrongCredentials(ClinicError):
     field = "password"
 
 
+class TemporaryPasswordOver(ClinicError):
+    """The password is right, and was not used in time; only whoever knows it is told."""
+
+    sentence = f"""This temporary password was good for {in_words(TEMPORARY_PASSWORD)}, which are over. \
+Choose one yourself: with "Forgot your password?"."""
+    field = "password"
+
+
 class LastAdministrator(ClinicError):
     """Nobody would be left to administer the clinic."""
 
@@ -45,11 +56,16 @@ class LastAdministrator(ClinicError):
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What a login needs: whom to verify, and against what."""
+    """What a login needs: whom to verify, and against what.
+
+    Attributes:
+        is_over: the password is a temporary one that was not used in time.
+    """
 
     user_id: int
     password_hash: str
     active: bool
+    is_over: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +111,13 @@ def find_credentials(session: Session, *, email: str) -> Credentials | None:
         key = email_key(tidy_email(email))
     except Invalid:
         return None
-    found = session.exec(select(User.id, User.password_hash, User.active).where(User.email_key == key)).first()
-    return Credentials(*found) if found else None
+    user = session.exec(select(User).where(User.email_key == key)).first()
+    if user is None:
+        return None
+    is_over = password_is_over(
+        is_temporary=user.password_is_temporary, ends_at=user.password_ends_at, now=db.clock.now()
+    )
+    return Credentials(_id(user.id), user.password_hash, user.active, is_over)
 
 
 def add_user(
@@ -108,17 +129,19 @@ def add_user(
     role: Role,
     phone: str = "",
     password_is_temporary: bool = False,
+    confirmed: bool = True,
 ) -> User:
     """Add an account, and the patient record of a patient. The caller has decided that it may be added.
 
     Args:
         password_is_temporary: somebody else has made it, so its owner has to choose one at the first login.
+        confirmed: the address is known to be theirs, or nobody asks whether it is.
 
     Raises:
         Invalid: the e-mail address, the name or the phone number is not acceptable.
         EmailTaken: another account has the address.
     """
-    email, name = tidy_email(email), rules.tidy_name(full_name)
+    email, name, now = tidy_email(email), rules.tidy_name(full_name), db.clock.now()
     if problem := rules.name_problem(name):
         raise Invalid(problem, field="full_name")
     user = User(
@@ -130,9 +153,11 @@ def add_user(
         role=role.value,
         password_hash=password_hash,
         password_is_temporary=password_is_temporary,
-        created_at=db.clock.now(),
+        password_ends_at=now + TEMPORARY_PASSWORD if password_is_temporary else None,
+        email_confirmed_at=now if confirmed else None,
+        created_at=now,
     )
-    with _unique_address(session):
+    with unique_address(session):
         session.add(user)
         session.flush()
         if role is Role.PATIENT:
@@ -143,6 +168,15 @@ def add_user(
 def rehash(session: Session, *, user_id: int, password_hash: str) -> None:
     """Store a hash of the same password made with the cost that is configured now."""
     session.execute(update(User).where(User.id == user_id).values(password_hash=password_hash))  # type: ignore[arg-type]
+
+
+def confirm_by_password(session: Session, *, user_id: int) -> None:
+    """Somebody has typed their password: a temporary one was mailed, so they have confirmed their address by that."""
+    session.execute(
+        update(User)
+        .where(col(User.id) == user_id, col(User.password_is_temporary), col(User.email_confirmed_at).is_(None))
+        .values(email_confirmed_at=db.clock.now())
+    )
 
 
 _SEARCHED = (col(User.name_key), col(User.email_key))
@@ -180,7 +214,7 @@ def set_active(session: Session, actor: Actor | None, *, user_id: int, active: b
     admin = require_role(actor, Role.ADMIN)
     if not active:
         _keep_an_administrator(session, leaving=user_id, field="active")
-    user = _lock_user(session, user_id)
+    user = lock_user(session, user_id)
     if not active:
         sessions.close_all(session, user_id=user_id)
     user.active = active
@@ -195,21 +229,39 @@ def edit_user(
 ) -> UserRow:
     """Change an account's address, name and phone number.
 
+    A new address has to be confirmed by its owner; the old one is told, and a temporary password that went there ends.
+
     Raises:
         Invalid, EmailTaken: as ``add_user``.
     """
     admin = require_role(actor, Role.ADMIN)
-    user = _lock_user(session, user_id)
+    user = lock_user(session, user_id)
     email, name = tidy_email(email), rules.tidy_name(full_name)
     if problem := rules.name_problem(name):
         raise Invalid(problem, field="full_name")
     phone = _tidy_phone(phone)
-    with _unique_address(session):
+    old, moves = user.email, email_key(email) != user.email_key
+    with unique_address(session):
         user.email, user.email_key = email, email_key(email)
         user.full_name, user.name_key, user.phone = name, rules.search_key(name)[:120], phone
         session.add(user)
+    if moves:
+        _move(session, user, old)
     audit.record(session, actor_id=admin.user_id, action="user.edit", object_type="user", object_id=user_id)
     return _row(user)
+
+
+def _move(session: Session, user: User, old: str) -> None:
+    """What follows from an address that somebody else has entered."""
+    links.end(session, user)
+    if user.email_confirmed_at is not None:
+        notifications.email_changed(session, email=old, name=user.full_name, by="clinic")
+    if user.password_is_temporary:
+        user.password_ends_at = db.clock.now()
+    if settings().verify_email:
+        user.email_confirmed_at = None
+        links.send_confirmation(session, user)
+    session.add(user)
 
 
 def change_role(session: Session, user_id: int, role: Role) -> User:
@@ -220,7 +272,7 @@ def change_role(session: Session, user_id: int, role: Role) -> User:
     """
     if role is not Role.ADMIN:
         _keep_an_administrator(session, leaving=user_id, field="role")
-    user = _lock_user(session, user_id)
+    user = lock_user(session, user_id)
     if user.role == role.value:
         return user
     user.role = role.value
@@ -237,19 +289,32 @@ def give_temporary_password(
 ) -> UserRow:
     """Replace a password by a temporary one, end the user's sessions and send it to them."""
     admin = require_role(actor, Role.ADMIN)
-    user = _lock_user(session, user_id)
+    user = lock_user(session, user_id)
     user.password_hash, user.password_is_temporary = password_hash, True
+    user.password_ends_at = db.clock.now() + TEMPORARY_PASSWORD
     session.add(user)
     sessions.close_all(session, user_id=user_id)
-    notifications.account_password(session, email=user.email, name=user.full_name, temporary_password=password)
+    links.end(session, user, Purpose.RESET_PASSWORD, *CHANGING)
+    send_temporary_password(session, user, password)
     audit.record(
         session, actor_id=admin.user_id, action="user.temporary_password", object_type="user", object_id=user_id
     )
     return _row(user)
 
 
+def send_temporary_password(session: Session, user: User, password: str) -> None:
+    """Mail somebody the temporary password that opens their account."""
+    notifications.account_password(
+        session,
+        email=user.email,
+        name=user.full_name,
+        temporary_password=password,
+        good_for=in_words(TEMPORARY_PASSWORD),
+    )
+
+
 @contextmanager
-def _unique_address(session: Session) -> Iterator[None]:
+def unique_address(session: Session) -> Iterator[None]:
     """Write what the block changes, and nothing of it when the address belongs to another account.
 
     Raises:
@@ -263,15 +328,6 @@ def _unique_address(session: Session) -> Iterator[None]:
         if db.violated(error) == "uq_user_account_email_key":
             raise EmailTaken from None
         raise
-
-
-def _lock_user(session: Session, user_id: int) -> User:
-    """Lock a user and look again: what this session read before may be old."""
-    found = select(User).where(User.id == user_id).with_for_update().execution_options(populate_existing=True)
-    user = session.exec(found).first()
-    if user is None:
-        raise NotFound
-    return user
 
 
 def _keep_an_administrator(session: Session, *, leaving: int, field: str) -> None:

@@ -11,6 +11,7 @@ from sqlmodel import Session, col
 from mhms_app import db
 from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Actor
+from mhms_app.audit import service as audit
 from mhms_app.availability import rules as slots
 from mhms_app.availability import service as availability
 from mhms_app.availability.models import Slot, SlotState
@@ -89,6 +90,14 @@ def day(session: Session, actor: Actor | None, *, of: date, upcoming: int) -> Da
         Invalid: the day is too far away.
     """
     doctor = directory.require_doctor(session, actor)
+    audit.note(
+        session,
+        actor_id=doctor.user_id,
+        action="agenda.day",
+        object_type="doctor",
+        object_id=doctor.id,
+        detail=of.isoformat(),
+    )
     now, zone = db.clock.now(), settings().zone
     _, over = slots.span(of, 1, zone=zone)
     return Day(
@@ -106,6 +115,15 @@ def week(session: Session, actor: Actor | None, *, of: date, plan: Plan | None =
         Invalid: the day is too far away.
     """
     doctor = directory.require_doctor(session, actor)
+    monday = slots.week_of(of)
+    audit.note(
+        session,
+        actor_id=doctor.user_id,
+        action="agenda.week",
+        object_type="doctor",
+        object_id=doctor.id,
+        detail=monday.isoformat(),
+    )
     preview, refusal = None, None
     if plan is not None:
         try:

@@ -17,7 +17,7 @@ from sqlmodel import Session, col
 
 from mhms_app import db
 from mhms_app.accounts.models import Patient, User
-from mhms_app.actor import Actor
+from mhms_app.actor import Actor, require_person
 from mhms_app.audit import service as audit
 from mhms_app.availability import hours
 from mhms_app.booking import changes, leave_rules, offers, proposals, rules, settling
@@ -74,6 +74,15 @@ def affected(
     doctor = directory.managed_doctor(session, actor, doctor_id=doctor_id)
     _check(first, last)
     booked = _booked(session, doctor.id, first, last)
+    audit.note(
+        session,
+        actor_id=require_person(actor).user_id,
+        action="leave.look",
+        object_type="doctor",
+        object_id=doctor.id,
+        detail=f"{first} to {last}",
+        rows=len(booked),
+    )
     instead = proposals.propose(session, doctor_id=doctor.id, first=first, last=last, displaced=booked)
     names = dict(
         session.execute(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -114,6 +114,10 @@ class Filter:
             first=day_of(query.get("from", "")),
             last=day_of(query.get("to", "")),
         )
+
+    def kinds(self) -> tuple[str, ...]:
+        """What is asked for, without what is looked for."""
+        return tuple(f"by {field.name.removesuffix('_id')}" for field in fields(self) if getattr(self, field.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,10 +272,20 @@ def list_bookings(
     session: Session, actor: Actor | None, *, wanted: Filter, page: int = 1, size: int = 25
 ) -> Page[BookingRow]:
     """The clinic's bookings for an administrator, latest start first, a page at a time."""
-    require_role(actor, Role.ADMIN)
+    admin = require_role(actor, Role.ADMIN)
     fitting = _fitting(wanted)
     shown = fitting.order_by(*_LATEST).offset((page - 1) * size).limit(size)
-    return Page(_booking_rows(session, shown, *_LATEST), db.count(session, fitting))
+    rows = _booking_rows(session, shown, *_LATEST)
+    asked = ", ".join((f"page {page}", *wanted.kinds()))
+    audit.note(
+        session,
+        actor_id=admin.user_id,
+        action="appointment.list",
+        object_type="appointment",
+        detail=asked,
+        rows=len(rows),
+    )
+    return Page(rows, db.count(session, fitting))
 
 
 def export_bookings(
@@ -280,7 +294,10 @@ def export_bookings(
     """The next rows of an export, in the order of their keys: call again with the last key until it is empty."""
     admin = require_role(actor, Role.ADMIN)
     if not after_id:
-        audit.record(session, actor_id=admin.user_id, action="appointment.export", object_type="appointment")
+        asked = ", ".join(wanted.kinds())
+        audit.record(
+            session, actor_id=admin.user_id, action="appointment.export", object_type="appointment", detail=asked
+        )
     following = _fitting(wanted).where(col(Appointment.id) > after_id).order_by(col(Appointment.id)).limit(size)
     return _booking_rows(session, following, col(Appointment.id))
 
@@ -362,7 +379,10 @@ def _midnight(day: date) -> datetime:
 
 def overview(session: Session, actor: Actor | None) -> Overview:
     """What an administrator's first page shows, as of now."""
-    require_role(actor, Role.ADMIN)
+    admin = require_role(actor, Role.ADMIN)
+    audit.note(
+        session, actor_id=admin.user_id, action="appointment.list", object_type="appointment", detail="the latest"
+    )
     now = db.clock.now()
     today = now.astimezone(settings().zone).date()
     tomorrow, next_week, month_ago = (

@@ -119,6 +119,7 @@ def waiting_for(department_id: int, doctor_id: int, *, policy: Policy) -> Column
         col(Waiting.ended_at).is_(None),
         or_(col(Waiting.doctor_id).is_(None), col(Waiting.doctor_id) == doctor_id),
         col(User.active),
+        col(User.email_confirmed_at).is_not(None),
         ~exists().where(col(WaitingOffer.patient_id) == col(Waiting.patient_id), IS_OPEN),
         ~exists().where(would_do(now), fixed),
         or_(exists().where(would_do(now)), and_(upcoming < policy.most_active, missed < policy.most_missed)),

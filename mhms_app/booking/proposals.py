@@ -12,6 +12,7 @@ from sqlmodel import Session, col
 from mhms_app import db
 from mhms_app.accounts.models import User
 from mhms_app.actor import Actor, Role, require_role
+from mhms_app.audit import service as audit
 from mhms_app.availability.models import Slot
 from mhms_app.availability.rules import DAY, span
 from mhms_app.availability.slots import IS_FREE
@@ -63,10 +64,11 @@ def other_times(
     Raises:
         NotFound: there is no such appointment.
     """
-    require_role(actor, Role.ADMIN)
+    admin = require_role(actor, Role.ADMIN)
     row = session.scalars(select(Appointment).where(col(Appointment.reference) == reference)).first()
     if row is None:
         raise NotFound
+    audit.note(session, actor_id=admin.user_id, action="appointment.view", object_type="appointment", object_id=row.id)
     free = _free(row.department_id)
     if first is not None:
         free = free.where(col(Slot.starts_at) >= days(first, first)[0])

@@ -75,6 +75,12 @@ class BookingPaused(NotBookable):
     """The patient did not come to as many appointments as the policy allows."""
 
 
+class EmailNotConfirmed(NotBookable):
+    """Nobody has shown yet that the patient's address is theirs."""
+
+    sentence = "Please confirm your e-mail address first, with the link that we sent you."
+
+
 class NotChangeable(ClinicError):
     """This appointment can no longer be changed in this way; its children say why."""
 
@@ -152,11 +158,13 @@ class PatientView:
 
     Attributes:
         missed: appointments in this department that the patient has missed within the policy's period.
+        confirmed: their e-mail address is known to be theirs.
     """
 
     active: tuple[tuple[datetime, datetime], ...] = field(default=())
     missed: int = 0
     id: int = 0
+    confirmed: bool = True
 
 
 def why_not_bookable(slot: SlotView, patient: PatientView, *, now: datetime, policy: Policy) -> ClinicError | None:
@@ -203,6 +211,8 @@ def _slot_refuses(slot: SlotView, patient: PatientView, now: datetime, policy: P
 
 
 def _patient_refuses(patient: PatientView, upcoming: int, policy: Policy) -> Iterator[NotBookable]:
+    if not patient.confirmed:
+        yield EmailNotConfirmed()
     if upcoming >= policy.most_active:
         yield TooManyAppointments(
             f"You have {upcoming} upcoming appointments, which is the most that can be booked online. "

@@ -189,7 +189,13 @@ def patient_view(session: Session, patient_id: int, slot: SlotFacts, *, without:
     )
     missed = missed_by(session, patient_id, slot.department_id, slot.policy)
     times = tuple((starts_at, ends_at) for starts_at, ends_at in active)
-    return PatientView(times, missed, id=patient_id)
+    return PatientView(times, missed, id=patient_id, confirmed=is_confirmed(session, patient_id))
+
+
+def is_confirmed(session: Session, patient_id: int) -> bool:
+    """Whether a patient's e-mail address is known to be theirs."""
+    confirmed_at = select(col(User.email_confirmed_at)).join(Patient, col(Patient.user_id) == col(User.id))
+    return session.scalar(confirmed_at.where(col(Patient.id) == patient_id)) is not None
 
 
 def missed_by(session: Session, patient_id: int, department_id: int, policy: Policy) -> int:

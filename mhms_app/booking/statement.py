@@ -31,7 +31,7 @@ WITH person AS (
     JOIN patient p ON p.user_id = u.id
     WHERE l.token_hash = %(token_hash)s AND l.revoked_at IS NULL
       AND l.idle_until > %(now)s AND l.expires_at > %(now)s AND l.must_do = ''
-      AND u.active AND u.role = 'patient'
+      AND u.active AND u.role = 'patient' AND u.email_confirmed_at IS NOT NULL
     FOR NO KEY UPDATE OF p SKIP LOCKED
 ), wanted AS (
     SELECT s.id AS slot_id, s.doctor_id, s.starts_at, s.ends_at,
@@ -44,7 +44,8 @@ WITH person AS (
     WHERE s.id = %(slot_id)s AND s.state IN ('open', 'held') AND NOT s.offered
       AND s.starts_at > %(now)s + dep.notice_minutes * interval '1 minute'
       AND s.starts_at <= %(now)s + dep.ahead_days * interval '24 hours'
-      AND d.approved_at IS NOT NULL AND u.active AND u.role = 'doctor' AND dep.active
+      AND d.approved_at IS NOT NULL AND u.active AND u.role = 'doctor' AND u.email_confirmed_at IS NOT NULL
+      AND dep.active
 ), allowed AS (
     SELECT * FROM person, wanted
     WHERE NOT EXISTS (

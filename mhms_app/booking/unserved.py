@@ -49,7 +49,8 @@ class UnservedRow:
 
 def unserved(session: Session, actor: Actor | None, *, size: int = 25) -> Page[UnservedRow]:
     """The first of those who wait in vain, those who wait longest first, for an administrator."""
-    require_role(actor, Role.ADMIN)
+    admin = require_role(actor, Role.ADMIN)
+    audit.note(session, actor_id=admin.user_id, action="waiting.list", object_type="waiting")
     found = session.execute(
         _select()
         .add_columns(

@@ -19,8 +19,8 @@ from mhms_app.availability.rules import weekday_bits, weekdays_in
 from mhms_app.booking import changes, offers, rules, waiting_rules
 from mhms_app.booking.models import ACTIVE, Appointment, Outcome, Waiting, WaitingOffer
 from mhms_app.booking.policies import policy_of
-from mhms_app.booking.rules import BookingPaused
-from mhms_app.booking.service import book, lock_patient, missed_by, require_patient, slot_under_lock
+from mhms_app.booking.rules import BookingPaused, EmailNotConfirmed
+from mhms_app.booking.service import book, is_confirmed, lock_patient, missed_by, require_patient, slot_under_lock
 from mhms_app.booking.waiting_rules import OfferOver, TooManyWaits
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
@@ -102,6 +102,7 @@ def join(
         InvalidForm: as ``waiting_rules.problems`` decides.
         TooManyWaits: the patient waits for enough already.
         BookingPaused: they have missed too many appointments there to be offered one.
+        EmailNotConfirmed: an offer would keep a time for somebody who cannot take it.
         NotFound: there is no such doctor, or no such open department.
     """
     patient, patient_id = require_patient(actor)
@@ -113,6 +114,8 @@ def join(
     elif department_id not in {row.id for row in directory.list_departments(session, actor)}:
         raise NotFound
     lock_patient(session, patient_id)
+    if not is_confirmed(session, patient_id):
+        raise EmailNotConfirmed
     if refusal := _paused(session, patient_id, department_id):
         raise refusal
     wanted = Waiting(

@@ -53,7 +53,10 @@ class DeskRow:
 
 def worklist(session: Session, actor: Actor | None, *, page: int = 1, size: int = 25) -> Page[DeskRow]:
     """The appointments that need a person, the soonest first, for an administrator."""
-    require_role(actor, Role.ADMIN)
+    admin = require_role(actor, Role.ADMIN)
+    audit.note(
+        session, actor_id=admin.user_id, action="worklist.list", object_type="appointment", detail=f"page {page}"
+    )
     waiting = _waiting().subquery()
     latest = (
         select(func.max(LeaveItem.id))

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
 from mhms_app import db
+from mhms_app.accounts import links
 from mhms_app.accounts import service as accounts
 from mhms_app.accounts.models import CLOSED, User
 from mhms_app.accounts.rules import search_key, tidy_name
@@ -22,6 +23,7 @@ from mhms_app.directory import rules
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.errors import ClinicError, Invalid, LoginRequired, NotAllowed, NotFound
 from mhms_app.notifications import service as notifications
+from mhms_app.settings import settings
 
 Rows: TypeAlias = Select[*tuple[Any, ...]]
 
@@ -110,11 +112,13 @@ class SignedUp:
 
 _PENDING = and_(col(User.role) == Role.DOCTOR.value, col(User.active), col(Doctor.approved_at).is_(None))
 
-# Patients find a doctor who is approved, has an open account and works in an open department.
+# Patients find a doctor who is approved, has an open account with an address that is confirmed, and works in an open
+# department.
 VISIBLE = and_(
     col(Doctor.approved_at).is_not(None),
     col(User.role) == Role.DOCTOR.value,
     col(User.active),
+    col(User.email_confirmed_at).is_not(None),
     col(Department.active),
 )
 
@@ -253,7 +257,7 @@ def sign_up(
     department_id: int | None,
     auto_approve: bool,
 ) -> SignedUp:
-    """Open an account for a patient or a doctor, and welcome them by e-mail.
+    """Open an account for a patient or a doctor, and welcome them by e-mail, with a link if they have to confirm it.
 
     Args:
         role: ``patient`` or ``doctor``; nobody signs up as an administrator.
@@ -268,14 +272,20 @@ def sign_up(
         raise Invalid("Please choose whether you are a patient or a doctor.", field="role")
     is_doctor = role == Role.DOCTOR
     department = _open_department(session, department_id) if is_doctor else None
-    user = accounts.add_user(session, email=email, full_name=full_name, password_hash=password_hash, role=Role(role))
+    confirmed = not settings().verify_email
+    user = accounts.add_user(
+        session, email=email, full_name=full_name, password_hash=password_hash, role=Role(role), confirmed=confirmed
+    )
     if department is not None:
         _add_doctor(session, user, department, approved=auto_approve)
     awaiting = is_doctor and not auto_approve
     user_id = _id(user.id)
-    notifications.signup_welcome(
-        session, user_id=user_id, email=user.email, name=user.full_name, role=role, awaiting_approval=awaiting
-    )
+    if confirmed:
+        notifications.signup_welcome(
+            session, user_id=user_id, email=user.email, name=user.full_name, role=role, awaiting_approval=awaiting
+        )
+    else:
+        links.send_confirmation(session, user, welcome=True)
     audit.record(session, actor_id=user_id, action="user.sign_up", object_type="user", object_id=user_id, detail=role)
     return SignedUp(user_id, Role(role), awaiting)
 
@@ -369,7 +379,7 @@ def list_people(
         role: a ``Role``; ``""`` is everybody.
         status: ``active``, ``inactive``, ``pending`` (doctors who await approval) or ``""``.
     """
-    require_role(actor, Role.ADMIN)
+    admin = require_role(actor, Role.ADMIN)
     wanted = _people()
     if role:
         wanted = wanted.where(col(User.role) == _role(role).value)
@@ -380,7 +390,17 @@ def list_people(
     if key := search_key(search):
         wanted = wanted.where(col(User.id).in_(accounts.people_called(key)))
     ordered = wanted.order_by(col(User.name_key), col(User.id)).offset((page - 1) * size).limit(size)
-    return Page(_person_rows(session, ordered), db.count(session, wanted))
+    rows = _person_rows(session, ordered)
+    kinds = [f"by {name}" for name, value in (("search", search), ("role", role), ("status", status)) if value]
+    audit.note(
+        session,
+        actor_id=admin.user_id,
+        action="user.list",
+        object_type="user",
+        detail=", ".join((f"page {page}", *kinds)),
+        rows=len(rows),
+    )
+    return Page(rows, db.count(session, wanted))
 
 
 def get_person(session: Session, actor: Actor | None, *, user_id: int) -> PersonRow:
@@ -389,10 +409,11 @@ def get_person(session: Session, actor: Actor | None, *, user_id: int) -> Person
     Raises:
         NotFound: there is nobody with this key.
     """
-    require_role(actor, Role.ADMIN)
+    admin = require_role(actor, Role.ADMIN)
     found = _person_rows(session, _people().where(col(User.id) == user_id))
     if not found:
         raise NotFound
+    audit.note(session, actor_id=admin.user_id, action="user.view", object_type="user", object_id=user_id)
     return found[0]
 
 
@@ -437,10 +458,11 @@ def create_user(
         role=wanted,
         phone=phone,
         password_is_temporary=True,
+        confirmed=not settings().verify_email,
     )
     if department is not None:
         _add_doctor(session, user, department, approved=True)
-    notifications.account_password(session, email=user.email, name=user.full_name, temporary_password=password)
+    accounts.send_temporary_password(session, user, password)
     user_id = _id(user.id)
     _record(session, actor, "user.add", "user", user_id, detail=wanted.value)
     return accounts.get_user(session, actor, user_id=user_id)

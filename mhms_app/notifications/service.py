@@ -32,6 +32,10 @@ FORGOTTEN = {
 """Kinds whose payload is blanked as soon as the message is sent or dead, and what to do instead of sending it again."""
 
 
+FactorChange = Literal["app_on", "app_off", "passkey_on", "passkey_off", "codes_new", "code_used", "reset"]
+"""What may happen to somebody's second factor."""
+
+
 class PayloadForgotten(ClinicError):
     """The message held a secret, which the outbox has forgotten."""
 
@@ -207,6 +211,12 @@ def password_changed(session: Session, *, email: str, name: str) -> None:
     enqueue(session, Message("PASSWORD_CHANGED", email, name, data, f"password-{uuid4()}"))
 
 
+def second_factor_changed(session: Session, *, email: str, name: str, change: FactorChange) -> None:
+    """Tell somebody what was done to the second factor of their account."""
+    data = {"change": change, "action_url": _url(routes.ACCOUNT_SECURITY)}
+    enqueue(session, Message("SECOND_FACTOR_CHANGED", email, name, data, f"second-factor-{uuid4()}"))
+
+
 def sign_in_new_device(session: Session, *, email: str, name: str, device: str, address: str) -> None:
     """Tell somebody that their account was just used on a device for the first time.
 
@@ -349,7 +359,8 @@ def list_messages(
     size: int = 25,
 ) -> Page[OutboxRow]:
     """List messages for an administrator, newest first; ``search`` is looked for in names and addresses."""
-    require_role(actor, Role.ADMIN)
+    admin = require_role(actor, Role.ADMIN)
+    audit.note(session, actor_id=admin.user_id, action="message.list", object_type="message", detail=f"page {page}")
     wanted = select(OutboxMessage)
     if state:
         wanted = wanted.where(OutboxMessage.state == Delivery(state).value)

@@ -216,6 +216,9 @@ def test_the_statement_and_the_rules_give_the_same_answer(clinic: Clinic, now: d
         department.most_active = data.draw(st.sampled_from([1, 10]), "most active")
         department.most_missed = data.draw(st.sampled_from([1, 3]), "most missed")
         session.get_one(User, doctor.user_id).active = data.draw(st.booleans(), "doctor active")
+        for person in (doctor, patient):
+            confirmed_at = data.draw(st.sampled_from([now, now, None]), "address confirmed")
+            session.get_one(User, person.user_id).email_confirmed_at = confirmed_at
         hour = data.draw(st.sampled_from([-2, -1, 0, 1, 2, 3, 24, 25]), "slot starts in hours")
         slot = builders.slot(
             session,

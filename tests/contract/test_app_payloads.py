@@ -126,6 +126,8 @@ def write_every_kind() -> None:
         service.email_changed(session, **kim, by="owner")
         service.password_reset(session, **kim, **link)
         service.password_changed(session, **kim)
+        for change in get_args(service.FactorChange):
+            service.second_factor_changed(session, **kim, change=change)
         for message in (confirmation(), *about_an_appointment(facts()), offer(), summary()):
             service.enqueue(session, message)
 

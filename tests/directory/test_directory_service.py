@@ -16,7 +16,8 @@ from mhms_app import db
 from mhms_app.accounts import service as accounts
 from mhms_app.accounts import sessions
 from mhms_app.accounts.models import Patient, User
-from mhms_app.accounts.service import EmailTaken, LastAdministrator, resolve
+from mhms_app.accounts.service import EmailTaken, LastAdministrator
+from mhms_app.accounts.sessions import resolve
 from mhms_app.actor import Actor, Role
 from mhms_app.audit.models import AuditEntry
 from mhms_app.directory import service as directory

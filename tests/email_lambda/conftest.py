@@ -63,6 +63,7 @@ DATA: dict[str, dict[str, Any]] = {
     "EMAIL_CHANGE": LINK | {"side": "old", "new_email": "jana.new@example.org"},
     "EMAIL_CHANGED": {"by": "owner", "action_url": "https://linden.example/login"},
     "PASSWORD_RESET": LINK,
+    "SECOND_FACTOR_CHANGED": {"change": "app_on", "action_url": "https://linden.example/account/security"},
     "PASSWORD_CHANGED": {"action_url": "https://linden.example/forgot"},
 }
 

@@ -105,7 +105,14 @@ def test_a_message_on_its_way_is_not_sent_again(admin: Actor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "said"), [("ACCOUNT_PASSWORD", "temporary password"), ("WAITLIST_OFFER", "The link in this message")]
+    ("kind", "said"),
+    [
+        ("ACCOUNT_PASSWORD", "temporary password"),
+        *(
+            (kind, "The link in this message")
+            for kind in ("WAITLIST_OFFER", "EMAIL_CONFIRM", "EMAIL_CHANGE", "PASSWORD_RESET")
+        ),
+    ],
 )
 def test_a_secret_is_forgotten_and_cannot_be_sent_again(admin: Actor, kind: str, said: str) -> None:
     for key in ("sent", "dead"):
@@ -123,7 +130,9 @@ def test_a_secret_is_forgotten_and_cannot_be_sent_again(admin: Actor, kind: str,
 
 def test_a_password_is_kept_while_it_is_tried_again(database: str) -> None:
     with db.transaction() as session:
-        service.account_password(session, email="jo@example.com", name="Jo", temporary_password="abcd-efgh")
+        service.account_password(
+            session, email="jo@example.com", name="Jo", temporary_password="abcd-efgh", good_for="3 days"
+        )
     send(Outcome(Verdict.RETRY, "timeout"))
     (waiting,) = rows().values()
     assert waiting.payload["temporary_password"] == "abcd-efgh"

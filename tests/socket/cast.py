@@ -114,7 +114,9 @@ def _book(session: Session, patient: Patient, slot_id: int, reason: str) -> str:
 
 def _given_up(session: Session) -> int:
     """A message that the dispatcher has given up, for administrators to send again."""
-    notifications.account_password(session, email="lost@example.com", name="Lo St", temporary_password="gone by now")
+    notifications.account_password(
+        session, email="lost@example.com", name="Lo St", temporary_password="gone by now", good_for="3 days"
+    )
     session.flush()
     message = session.exec(select(OutboxMessage).where(OutboxMessage.recipient_email == "lost@example.com")).one()
     message.state = "dead"

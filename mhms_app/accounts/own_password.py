@@ -1,0 +1,114 @@
+"""Choosing one's own password: after forgetting it, instead of a temporary one, or another one.
+
+Hashing and judging take long, so they happen outside: what comes here is judged already, and is a hash.
+"""
+
+from __future__ import annotations
+
+from sqlmodel import Session, select
+
+from mhms_app import db, routes
+from mhms_app.accounts import entrance, links, sessions
+from mhms_app.accounts import service as accounts
+from mhms_app.accounts.entrance import Entered
+from mhms_app.accounts.link_rules import CHANGING, GOOD_FOR, Purpose, in_words
+from mhms_app.accounts.locks import lock_user
+from mhms_app.accounts.models import User
+from mhms_app.accounts.sessions import Browser
+from mhms_app.actor import Actor, require_oneself
+from mhms_app.audit import service as audit
+from mhms_app.errors import ClinicError, Invalid
+from mhms_app.notifications import service as notifications
+
+
+class WrongPassword(ClinicError):
+    """The password that somebody types again, to show that it is them, is not theirs."""
+
+    sentence = "This is not your password."
+    field = "current"
+
+
+def ask_reset(session: Session, *, email: str) -> None:
+    """Mail a link to whoever has an account with this address; to the one who asks, all addresses are alike."""
+    try:
+        key = accounts.email_key(accounts.tidy_email(email))
+    except Invalid:
+        key = ""
+    user = session.exec(select(User).where(User.email_key == key, User.active).with_for_update()).first()
+    _record(session, None, "password.forget", user)
+    if user is None:
+        return
+    token = links.issue(session, user, Purpose.RESET_PASSWORD)
+    notifications.password_reset(
+        session,
+        email=user.email,
+        name=user.full_name,
+        path=routes.reset(token),
+        good_for=in_words(GOOD_FOR[Purpose.RESET_PASSWORD]),
+    )
+
+
+def resetting(session: Session, _actor: Actor | None, *, token: str) -> str:
+    """The address of the account whose password a link sets.
+
+    Raises:
+        LinkOver: none any more.
+    """
+    return links.find(session, token=token, purposes=(Purpose.RESET_PASSWORD,)).sent_to
+
+
+def reset(session: Session, *, token: str, password_hash: str) -> None:
+    """Set the password of whoever was mailed this link; all their sessions end, and nobody is logged in.
+
+    The link has reached its address, which is confirmed by that.
+
+    Raises:
+        LinkOver: it is good for nothing any more.
+    """
+    _, user = links.use(session, token=token, purposes=(Purpose.RESET_PASSWORD,))
+    user.email_confirmed_at = user.email_confirmed_at or db.clock.now()
+    _set(session, user, password_hash)
+    links.end(session, user, Purpose.CONFIRM_EMAIL, *CHANGING)
+    _record(session, None, "password.reset", user)
+
+
+def current_hash(session: Session, actor: Actor | None) -> str:
+    """The hash that a password is compared with when somebody types theirs again."""
+    return session.get_one(User, require_oneself(actor, with_duty=True).user_id).password_hash
+
+
+def change(session: Session, actor: Actor | None, *, known_hash: str, password_hash: str, browser: Browser) -> Entered:
+    """Set one's own password, and begin a new session; every other one ends.
+
+    Args:
+        known_hash: of the password until now, as ``current_hash`` gave it.
+
+    Raises:
+        WrongPassword: it was changed meanwhile.
+    """
+    person = require_oneself(actor, with_duty=True)
+    user = lock_user(session, person.user_id)
+    if user.password_hash != known_hash:
+        raise WrongPassword
+    _set(session, user, password_hash)
+    links.end(session, user, Purpose.RESET_PASSWORD)
+    _record(session, person, "password.change", user)
+    return entrance.enter(session, user_id=person.user_id, browser=browser)
+
+
+def _set(session: Session, user: User, password_hash: str) -> None:
+    user.password_hash, user.password_is_temporary, user.password_ends_at = password_hash, False, None
+    session.add(user)
+    session.flush()
+    sessions.close_all(session, user_id=user.id or 0)
+    notifications.password_changed(session, email=user.email, name=user.full_name)
+
+
+def _record(session: Session, actor: Actor | None, action: str, user: User | None) -> None:
+    audit.record(
+        session,
+        actor_id=actor.user_id if actor else None,
+        action=action,
+        object_type="user",
+        object_id=user.id if user else None,
+    )
