@@ -40,11 +40,13 @@ def seal(previous: str, position: int, sealed_at: datetime, entry: Sequence[obje
         previous: the hash of the position before.
         entry: the entry's columns in a fixed order; instants are aware.
     """
-    values = [position, sealed_at, *entry]
-    canonical = json.dumps([_plain(value) for value in values], separators=(",", ":"))
+    canonical = _CANONICAL.encode((position, sealed_at, *entry))
     return hashlib.sha256(f"{previous}{canonical}".encode()).hexdigest()
 
 
-def _plain(value: object) -> object:
-    """An instant as text that is the same on every database."""
-    return value.astimezone(UTC).isoformat(timespec="microseconds") if isinstance(value, datetime) else value
+def _instant(value: datetime) -> str:
+    """An instant as text that is the same whatever the database."""
+    return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+_CANONICAL = json.JSONEncoder(separators=(",", ":"), default=_instant)

@@ -1,4 +1,4 @@
-"""Writing the audit trail."""
+"""Writing the audit trail: what was done, in the transaction that does it, and what was looked at, a moment later."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlmodel import Session
 from mhms_app.audit.models import AuditEntry
 from mhms_app.db import clock
 
-_ORIGIN = "origin"
+_ORIGIN, _NOTED = "origin", "noted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,48 @@ class Origin:
     acted_by: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Somebody has looked at personal data.
+
+    Attributes:
+        detail: what was asked for, such as the kinds of the filters; never names. What else is the same within some
+            minutes is the same reading.
+        rows: how many there were to see, or None where it is one thing.
+    """
+
+    actor_id: int
+    action: str
+    object_type: str
+    object_id: int | None
+    detail: str
+    rows: int | None
+    origin: Origin
+
+
 def come_from(session: Session, origin: Origin) -> None:
     """Say from where everything is done that is recorded in this transaction from now on."""
     session.info[_ORIGIN] = origin
+
+
+def note(
+    session: Session,
+    *,
+    actor_id: int,
+    action: str,
+    object_type: str = "",
+    object_id: int | None = None,
+    detail: str = "",
+    rows: int | None = None,
+) -> None:
+    """Note that somebody looks at personal data; whoever ends this transaction hands it to ``readings.keep``."""
+    origin = session.info.get(_ORIGIN, Origin())
+    session.info.setdefault(_NOTED, []).append(Reading(actor_id, action, object_type, object_id, detail, rows, origin))
+
+
+def noted(session: Session) -> list[Reading]:
+    """What was noted in this session, once."""
+    return list(session.info.pop(_NOTED, ()))
 
 
 def record(

@@ -22,6 +22,8 @@ from mhms_app import db
 from mhms_app.accounts import cookies, sessions
 from mhms_app.accounts.rules import initials
 from mhms_app.actor import LOGGED_IN, Actor, LoggedIn, Role, require_person, require_role
+from mhms_app.audit import readings
+from mhms_app.audit import service as audit
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -163,6 +165,8 @@ async def _hop(
             seen.append(actor)
             expected.check(actor)
             result = service(session, actor, *args, **kwargs)
+        if is_a_persons:  # what a live screen reads again is no new reading
+            readings.keep(audit.noted(session))
         if actor is not None and actor.touch_due and is_a_persons:  # a live screen keeps no session awake
             with db.transaction() as session:
                 sessions.touch(session, session_id=actor.session_id)
