@@ -26,6 +26,16 @@ _SECOND_FACTOR = {  # what happened to it: in a few words, and what it means
     "reset": ("Your second factor was removed by the clinic", "You were logged out everywhere. Set up a new one soon."),
 }
 
+_ACCOUNT_ACTION = {  # what an administrator did to an account: in a few words, and what it means
+    "locked": ("Your account was locked", "You can no longer log in. Appointments that are booked stay."),
+    "unlocked": ("Your account is open again", "You can log in as before."),
+    "new_password_asked": (
+        "Please choose a new password",
+        "You were logged out everywhere. At the next login you choose a new password.",
+    ),
+    "sessions_ended": ("You were logged out everywhere", "You can log in again at any time."),
+}
+
 
 def key_hash(idempotency_key: str) -> str:
     """Return the name of a key in stores, file names and logs: 64 hex digits (SHA-256)."""

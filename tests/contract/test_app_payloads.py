@@ -126,8 +126,11 @@ def write_every_kind() -> None:
         service.email_changed(session, **kim, by="owner")
         service.password_reset(session, **kim, **link)
         service.password_changed(session, **kim)
+        service.acted_for_you(session, **kim, reason="Asked for help by phone.")
+        for action in get_args(service.AccountAction):
+            service.account_action(session, **kim, action=action)
         for change in get_args(service.FactorChange):
-            service.second_factor_changed(session, **kim, change=change)
+            service.second_factor_changed(session, email="lee@example.com", name="Lee", change=change)
         for message in (confirmation(), *about_an_appointment(facts()), offer(), summary()):
             service.enqueue(session, message)
 
@@ -239,7 +242,7 @@ def test_a_real_lambda_sends_every_kind_once(database: str, mail: Path) -> None:
     recipients = Counter(str(letter["To"].addresses[0].addr_spec) for letter in written)
     assert recipients == {
         **{"doctor@example.com": 1, "patient@example.com": 1, "haddad@example.com": 1, "ada@example.com": 1},
-        **{"jo@example.com": 5, "kim@example.com": 5, "jo@xn--klinik-sd-x9a.example": 1},
+        **{"jo@example.com": 5, "kim@example.com": 5, "lee@example.com": 7, "jo@xn--klinik-sd-x9a.example": 1},
     }
 
     with db.transaction() as session:  # as after a crash between sending and writing it down
