@@ -18,9 +18,11 @@ def upgrade() -> None:
     _trail()
     _acting()
     _second_factors()
+    _violations()
 
 
 def downgrade() -> None:
+    _drop_violations()
     _drop_second_factors()
     _drop_acting()
     _drop_trail()
@@ -297,3 +299,18 @@ def _second_factors() -> None:
 def _drop_second_factors() -> None:
     for table in ("login_step", "factor_setup", "recovery_code", "passkey", "totp"):
         op.drop_table(table)
+
+
+def _violations() -> None:
+    """How often browsers reported a breach of the content policy."""
+    op.create_table(
+        "policy_violation",
+        sa.Column("directive", sa.String(length=30), nullable=False),
+        sa.Column("times", sa.Integer(), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("directive", name=op.f("pk_policy_violation")),
+    )
+
+
+def _drop_violations() -> None:
+    op.drop_table("policy_violation")

@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from mhms_app import routes
-from mhms_app.api import calendars, exports, google, health, session
+from mhms_app.api import calendars, csp, exports, google, health, session
 
 
 def make_api() -> Starlette:
@@ -22,5 +22,6 @@ def make_api() -> Starlette:
             Route(routes.CALENDAR_FILE, calendars.appointment),
             Route(routes.CALENDAR_FEED, calendars.feed),
             Route(routes.GOOGLE_CALLBACK, google.callback),
+            Route(routes.CSP_REPORTS, csp.report, methods=["POST"]),
         ]
     )

@@ -14,11 +14,20 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mhms_app import routes
 from mhms_app.accounts.rules import network_of, tidy_address
 from mhms_app.settings import settings
 
 MAX_BODY = 64 * 1024
 MAX_SOCKETS_PER_ADDRESS = 500
+# What a browser could do and no page of ours needs. Passkeys are asked for after a change of page without a load, so
+# the policy of every page has to allow them.
+_UNUSED = (
+    *("accelerometer", "autoplay", "camera", "display-capture", "encrypted-media", "geolocation"),
+    *("gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment"),
+    *("picture-in-picture", "screen-wake-lock", "serial", "usb", "xr-spatial-tracking"),
+)
+_PASSKEYS = ("publickey-credentials-create", "publickey-credentials-get")
 _INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 
 
@@ -46,7 +55,7 @@ class Wall:
         scope = {**scope, "client": (client_address(HTTPConnection(scope)), 0)}  # for everybody behind the wall
         headers = Headers(scope=scope)
         guarded = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
-        if guarded and not self._is_own_origin(headers):
+        if guarded and not self._is_own_origin(headers) and not _is_nobodys_report(scope, headers):
             await self._refuse(scope, receive, send, 403, "This request comes from another site.")
         elif not (length := headers.get("content-length", "0")).isdecimal() or int(length) > MAX_BODY:
             await self._refuse(scope, receive, send, 413, "This is too large.")
@@ -109,6 +118,12 @@ class Wall:
         return sending
 
 
+def _is_nobodys_report(scope: Scope, headers: Headers) -> bool:
+    """Whether a browser reports a breach of the policy without saying for which page, as some do; it only counts."""
+    is_report = scope["type"] == "http" and scope["path"] == routes.CSP_REPORTS
+    return is_report and headers.get("origin", "null") == "null"
+
+
 def client_address(connection: HTTPConnection) -> str:
     """The client's address; the configured number of proxies is believed, nobody else.
 
@@ -158,13 +173,19 @@ def security_headers(script_hashes: tuple[str, ...]) -> dict[str, str]:
         "form-action": "'self'",
         "base-uri": "'none'",
         "frame-ancestors": "'none'",
+        "object-src": "'none'",
+        "report-uri": routes.CSP_REPORTS,  # for browsers that do not know the other
+        "report-to": "csp",
     }
     headers = {
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
         "Referrer-Policy": "same-origin",
-        "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+        "Reporting-Endpoints": f'csp="{routes.CSP_REPORTS}"',
+        "Permissions-Policy": ", ".join(
+            (*(f"{feature}=()" for feature in _UNUSED), *(f"{feature}=(self)" for feature in _PASSKEYS))
+        ),
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
     }

@@ -49,3 +49,13 @@ class AuditSeal(SQLModel, table=True):
     at: datetime = Field(sa_type=UTCDateTime, description="when it was sealed")
     previous_hash: str = Field(max_length=64)
     hash: str = Field(max_length=64, description="as ``rules.seal`` makes it")
+
+
+class PolicyViolation(SQLModel, table=True):
+    """How often browsers reported that a directive of the content policy was broken."""
+
+    __tablename__ = "policy_violation"
+
+    directive: str = Field(primary_key=True, max_length=30)
+    times: int
+    last_at: datetime = Field(sa_type=UTCDateTime)

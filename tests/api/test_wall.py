@@ -10,6 +10,7 @@ import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from mhms_app import routes
 from mhms_app.api import wall
 from tests.api.conftest import ADDRESS
 from tests.running import RunningApp
@@ -175,6 +176,14 @@ def test_every_answer_tells_the_browser_to_be_careful(app: RunningApp) -> None:
         assert "unsafe" not in policy["script-src"], kind
         assert all(source == "'self'" or source.startswith("'sha256-") for source in policy["script-src"].split()), kind
         assert "*" not in headers["content-security-policy"], kind
+        assert policy["report-uri"] == routes.CSP_REPORTS, kind
+        assert headers["reporting-endpoints"] == f'{policy["report-to"]}="{routes.CSP_REPORTS}"', kind
+        features = dict(part.split("=") for part in headers["permissions-policy"].split(", "))
+        assert {name for name, whom in features.items() if whom != "()"} == {
+            "publickey-credentials-create",
+            "publickey-credentials-get",
+        }, kind
+        assert features.keys() >= {"camera", "geolocation", "microphone", "payment", "usb"}, kind
 
 
 def test_only_what_never_changes_is_kept_by_caches(app: RunningApp) -> None:
