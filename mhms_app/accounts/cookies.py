@@ -29,6 +29,11 @@ def device_cookie() -> str:
     return "__Host-mhms_device" if is_secure() else "mhms_device"
 
 
+def step_cookie() -> str:
+    """The name of the cookie of a login that has begun and is not over: no session."""
+    return "__Host-mhms_step" if is_secure() else "mhms_step"
+
+
 def attributes() -> dict[str, Any]:
     """The attributes for ``Response.set_cookie``: no script reads it, no other site sends it with a form."""
     return {
@@ -55,7 +60,7 @@ def read(header: str, name: str) -> str:
 
 
 FORM_COOKIE = "mhms_form"
-FormName = Literal["login", "signup"]
+FormName = Literal["login", "signup", "code", "forgot", "reset", "password"]
 _TYPED_BYTES = 480  # longer than any name or address that could be accepted
 _COOKIE_BYTES = 3900  # a browser drops cookies over 4 kB
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from sqlmodel import Session
 
-from mhms_app.accounts import devices, sessions
+from mhms_app.accounts import devices, factors, sessions
 from mhms_app.accounts.models import User
 from mhms_app.accounts.sessions import Browser
 from mhms_app.actor import Duty, Role
@@ -36,12 +36,16 @@ def enter(session: Session, *, user_id: int, browser: Browser, earlier: str = ""
     """
     user = session.get_one(User, user_id)
     sessions.close(session, token=earlier)
-    must_do = _duty(user)
+    must_do = _duty(session, user)
     device = devices.meet(session, user=user, browser=browser)
     token = sessions.open_session(session, user_id=user_id, browser=browser, must_do=must_do, device_id=device.id)
     return Entered(token, Role(user.role), must_do, device.token)
 
 
-def _duty(user: User) -> Duty | None:
-    """What somebody has to do before anything else."""
-    return Duty.PASSWORD if user.password_is_temporary else None
+def _duty(session: Session, user: User) -> Duty | None:
+    """What somebody has to do before anything else, and first."""
+    if user.password_is_temporary:
+        return Duty.PASSWORD
+    if factors.needs_one(Role(user.role)) and not factors.has_one(session, user.id or 0):
+        return Duty.SECOND_FACTOR
+    return None

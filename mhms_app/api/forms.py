@@ -14,6 +14,7 @@ from mhms_app import routes
 from mhms_app.accounts import cookies
 from mhms_app.accounts.device_rules import describe
 from mhms_app.accounts.entrance import Entered
+from mhms_app.accounts.login_step import GOOD_FOR, Begun
 from mhms_app.accounts.sessions import Browser
 from mhms_app.api.wall import client_address
 from mhms_app.errors import ClinicError, InvalidForm
@@ -40,6 +41,15 @@ def welcome(entered: Entered, target: str) -> Response:
     response = redirect(duty or target)
     response.set_cookie(cookies.session_cookie(), entered.token, **cookies.attributes())
     response.set_cookie(cookies.device_cookie(), entered.device_token, **cookies.device_attributes())
+    response.delete_cookie(cookies.FORM_COOKIE, path="/")
+    response.delete_cookie(cookies.step_cookie(), path="/", secure=cookies.is_secure(), httponly=True)
+    return response
+
+
+def second_step(begun: Begun, response: Response) -> Response:
+    """Set the cookie of a login that has begun."""
+    attributes = {**cookies.attributes(), "max_age": int(GOOD_FOR.total_seconds()), "samesite": "strict"}
+    response.set_cookie(cookies.step_cookie(), begun.token, **attributes)
     response.delete_cookie(cookies.FORM_COOKIE, path="/")
     return response
 
