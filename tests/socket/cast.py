@@ -7,11 +7,13 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
 
+from sqlalchemy import Select, Table
 from sqlmodel import Session, SQLModel, select
 
 from mhms_app.accounts import sessions
 from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Role
+from mhms_app.audit.words import READING
 from mhms_app.booking import service as booking
 from mhms_app.booking.models import Appointment
 from mhms_app.calendars import service as calendars
@@ -132,15 +134,16 @@ def log_in(session: Session, user_id: int) -> str:
 
 
 def tables(app: RunningApp) -> dict[str, set[Any]]:
-    """Every row of every table, without what changes by itself."""
+    """Every row of every table, without what changes by itself and without the notes of who has looked at what."""
     with app.database() as session:
         return {
-            table.name: {
-                tuple(str(value) for value in row)
-                for row in session.execute(
-                    select(*(c for c in table.columns if c.name not in _CHANGES_BY_ITSELF.get(table.name, ())))
-                )
-            }
+            table.name: {tuple(str(value) for value in row) for row in session.execute(_rows(table))}
             for table in SQLModel.metadata.sorted_tables
             if table.name not in _COMES_AND_GOES
         }
+
+
+def _rows(table: Table) -> Select[Any]:
+    by_itself = _CHANGES_BY_ITSELF.get(table.name, ())
+    rows = select(*(column for column in table.columns if column.name not in by_itself))
+    return rows.where(table.c.action.not_in(READING)) if table.name == "audit_entry" else rows
