@@ -122,6 +122,18 @@ def policy_of(function: Callable[..., Any]) -> Policy | None:
     return getattr(function, _POLICY, None)
 
 
+def _schema_of(event: str) -> type[BaseModel] | None:
+    """The arguments that an event takes; None when no browser may send it."""
+    registered = RegistrationContext.get().event_handlers.get(event)
+    if registered is None:
+        return None
+    if event.rpartition(".")[2] in _OWN_EVENTS_OF_REFLEX:
+        return _schema(registered.handler.fn)
+    policy = policy_of(registered.handler.fn)
+    return policy.schema if policy else None
+
+
+@functools.cache
 def _schema(method: Callable[..., Any]) -> type[BaseModel]:
     """The strict pydantic model of a method's arguments: no coercion, none missing, none too many."""
     hints = get_type_hints(method, include_extras=True)
@@ -226,21 +238,18 @@ class Gate(Middleware):
                 return StateUpdate()
             if is_first or name in _CONNECTING:
                 await bridge.forget_strangers(await state.get_state(Screen))
-        if name in _OWN_EVENTS_OF_REFLEX:
-            return None
-        registered = RegistrationContext.get().event_handlers.get(event.name)
-        policy = policy_of(registered.handler.fn) if registered else None
-        if policy is None:
+        schema = _schema_of(event.name)
+        if schema is None:
             log.warning("event refused: not a handler (%s)", name[:40])
             return StateUpdate()
         try:
-            arguments = policy.schema.model_validate(_plain(event.payload))
+            arguments = schema.model_validate(_plain(event.payload))
         except ValidationError as refusal:
             wrong = {str(error["loc"][0]) if error["loc"] else "" for error in refusal.errors()}
-            named = sorted(wrong & set(policy.schema.model_fields))  # what else came was named by the client
+            named = sorted(wrong & set(schema.model_fields))  # what else came was named by the client
             log.warning("event refused: arguments of %s (%s)", name, ", ".join(named) or "not those that it takes")
             return StateUpdate()
-        payload = {field: getattr(arguments, field) for field in policy.schema.model_fields}
+        payload = {field: getattr(arguments, field) for field in schema.model_fields}
         if not _is_storable(payload):
             log.warning("event refused: arguments of %s (no database could store them)", name)
             return StateUpdate()
