@@ -332,6 +332,32 @@ class PasswordChanged(Envelope):
     data: Data
 
 
+class ActedForYou(Envelope):
+    """An administrator of the clinic acts in somebody's account, for a while."""
+
+    class Data(Strict):
+        """``reason`` is what the administrator has given; ``action_url`` leads to the account."""
+
+        reason: Annotated[str, StringConstraints(min_length=1, max_length=300), BeforeValidator(_one_line)]
+        action_url: HttpUrl
+
+    kind: Literal["ACTED_FOR_YOU"]
+    data: Data
+
+
+class AccountAction(Envelope):
+    """An administrator of the clinic has done something to somebody's account."""
+
+    class Data(Strict):
+        """``action_url`` leads to the log-in."""
+
+        action: Literal["locked", "unlocked", "new_password_asked", "sessions_ended"]
+        action_url: HttpUrl
+
+    kind: Literal["ACCOUNT_ACTION"]
+    data: Data
+
+
 class SecondFactorChanged(Envelope):
     """The second factor of an account was changed, used in an emergency, or taken away by the clinic."""
 
@@ -355,6 +381,8 @@ Message = (
     | PasswordChanged
     | SignInNewDevice
     | SecondFactorChanged
+    | ActedForYou
+    | AccountAction
     | BookingConfirmation
     | BookingMoved
     | BookingCancelled

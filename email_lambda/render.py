@@ -127,6 +127,11 @@ def _zone(time_zone: str, *times: datetime) -> str:
     return f"{city.replace('_', ' ')} time, {names}" if region not in ("", "Etc") else names
 
 
+def account_action(action: str) -> tuple[str, str]:
+    """What an administrator did to an account: in a few words, and what it means."""
+    return _ACCOUNT_ACTION[action]
+
+
 def second_factor(change: str) -> tuple[str, str]:
     """Say what happened to a second factor, and what it means."""
     return _SECOND_FACTOR[change]
@@ -155,4 +160,5 @@ _templates.filters.update(
     long_date=long_date,
     how_many=how_many,
     second_factor=second_factor,
+    account_action=account_action,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -35,6 +36,7 @@ class Actor:
     Attributes:
         must_do: what they have to do before anything else, or None.
         acted_by: the administrator who acts as this person, or None.
+        acting_until: when that ends; aware UTC.
     """
 
     user_id: int
@@ -46,6 +48,7 @@ class Actor:
     touch_due: bool = False
     must_do: Duty | None = None
     acted_by: int | None = None
+    acting_until: datetime | None = None
 
 
 def require_person(actor: Actor | None, *, with_duty: bool = False) -> Actor:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass, field
+from datetime import timedelta
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, or_, update
 from sqlmodel import Session, col, select
 
 from mhms_app import db
 from mhms_app.accounts import rules
-from mhms_app.accounts.models import LoginSession, Patient, User
+from mhms_app.accounts.models import Acting, LoginSession, Patient, User
 from mhms_app.actor import Actor, Duty, Role
 from mhms_app.audit import service as audit
 from mhms_app.audit.service import Origin
@@ -58,23 +59,39 @@ def open_session(
         must_do: what its person has to do before anything else.
         device_id: the known device that the browser is.
     """
-    token, now = secrets.token_urlsafe(32), db.clock.now()
-    session.add(
-        LoginSession(
-            token_hash=hash_token(token),
-            user_id=user_id,
-            created_at=now,
-            last_seen_at=now,
-            idle_until=now + rules.IDLE,
-            expires_at=now + rules.ABSOLUTE,
-            device=browser.device[:80],
-            address=browser.address[:45],
-            must_do=must_do.value if must_do else "",
-            device_id=device_id,
-        )
+    token, session_id = add(session, user_id=user_id, browser=browser, must_do=must_do, device_id=device_id)
+    audit.record(
+        session, actor_id=user_id, action="session.open", object_type="user", object_id=user_id, session_id=session_id
     )
-    audit.record(session, actor_id=user_id, action="session.open", object_type="user", object_id=user_id)
     return token
+
+
+def add(
+    session: Session,
+    *,
+    user_id: int,
+    browser: Browser,
+    lasts: timedelta = rules.ABSOLUTE,
+    must_do: Duty | None = None,
+    device_id: int | None = None,
+) -> tuple[str, int]:
+    """Add a login session that nobody has signed in for; returns its token and its key. The caller records it."""
+    token, now = secrets.token_urlsafe(32), db.clock.now()
+    login = LoginSession(
+        token_hash=hash_token(token),
+        user_id=user_id,
+        created_at=now,
+        last_seen_at=now,
+        idle_until=now + rules.IDLE,
+        expires_at=now + lasts,
+        device=browser.device[:80],
+        address=browser.address[:45],
+        must_do=must_do.value if must_do else "",
+        device_id=device_id,
+    )
+    session.add(login)
+    session.flush()
+    return token, _id(login.id)
 
 
 def resolve(session: Session, token: str, *, address: str = "") -> Actor | None:
@@ -86,19 +103,21 @@ def resolve(session: Session, token: str, *, address: str = "") -> Actor | None:
     if not token:
         return None
     found = session.exec(
-        select(LoginSession, User, Patient.id)
+        select(LoginSession, User, Patient.id, Acting)
         .join(User, User.id == LoginSession.user_id)  # type: ignore[arg-type]
         .outerjoin(Patient, Patient.user_id == User.id)  # type: ignore[arg-type]
+        .outerjoin(Acting, Acting.session_id == LoginSession.id)  # type: ignore[arg-type]
         .where(LoginSession.token_hash == hash_token(token))
     ).first()
     if found is None:
         return None
-    login, user, patient_id = found
+    login, user, patient_id, acting = found
     now = db.clock.now()
     view = rules.SessionView(login.last_seen_at, login.idle_until, login.expires_at, login.revoked_at, user.active)
-    if not rules.session_is_open(view, now=now):
+    if not rules.session_is_open(view, now=now) or (acting and not administrator_stands(session, acting)):
         return None
-    audit.come_from(session, Origin(address, _id(login.id)))
+    acted_by = acting.admin_id if acting else None
+    audit.come_from(session, Origin(address, _id(login.id), acted_by))
     return Actor(
         user_id=_id(user.id),
         session_id=_id(login.id),
@@ -108,7 +127,20 @@ def resolve(session: Session, token: str, *, address: str = "") -> Actor | None:
         patient_id=patient_id if user.role == Role.PATIENT else None,
         touch_due=rules.touch_is_due(view, now=now),
         must_do=Duty(login.must_do) if login.must_do else None,
+        acted_by=acted_by,
+        acting_until=login.expires_at if acting else None,
     )
+
+
+def administrator_stands(session: Session, acting: Acting) -> bool:
+    """Whether somebody who acts as another person is still an administrator, in a session that is not over."""
+    login, user = session.exec(
+        select(LoginSession, User)
+        .join(User, User.id == LoginSession.user_id)  # type: ignore[arg-type]
+        .where(LoginSession.id == acting.admin_session_id)
+    ).one()
+    view = rules.SessionView(login.last_seen_at, login.idle_until, login.expires_at, login.revoked_at, user.active)
+    return user.role == Role.ADMIN and rules.session_is_open(view, now=db.clock.now())
 
 
 def touch(session: Session, *, session_id: int) -> None:
@@ -122,21 +154,31 @@ def touch(session: Session, *, session_id: int) -> None:
 
 
 def close(session: Session, *, token: str) -> None:
-    """End the session of this token, on every tab; an unknown token ends nothing."""
+    """End the session of this token, on every tab; an unknown token ends nothing.
+
+    Whoever acts as somebody else ends their own session with it: it is the one that they logged in to.
+    """
     actor = resolve(session, token)
     if actor is not None:
         audit.record(
             session, actor_id=actor.user_id, action="session.close", object_type="user", object_id=actor.user_id
         )
-    _end(session, col(LoginSession.token_hash) == hash_token(token))
+    own = select(Acting.admin_session_id).join(LoginSession, col(LoginSession.id) == col(Acting.session_id))
+    end(
+        session,
+        or_(
+            col(LoginSession.token_hash) == hash_token(token),
+            col(LoginSession.id).in_(own.where(LoginSession.token_hash == hash_token(token))),
+        ),
+    )
 
 
 def close_all(session: Session, *, user_id: int, but: int | None = None) -> None:
     """End every session of a user, or all ``but`` this one."""
-    _end(session, col(LoginSession.user_id) == user_id, col(LoginSession.id).is_distinct_from(but))
+    end(session, col(LoginSession.user_id) == user_id, col(LoginSession.id).is_distinct_from(but))
 
 
-def _end(session: Session, *conditions: ColumnElement[bool]) -> None:
+def end(session: Session, *conditions: ColumnElement[bool]) -> None:
     """End those of these sessions that are not over yet; their tabs are closed after the commit."""
     ended = session.scalars(
         update(LoginSession)
@@ -144,8 +186,13 @@ def _end(session: Session, *conditions: ColumnElement[bool]) -> None:
         .values(revoked_at=db.clock.now())
         .returning(col(LoginSession.token_hash))
     ).all()
-    if ended:
-        db.announce(session, SessionsEnded(frozenset(ended)))
+    announce_end(session, *ended)
+
+
+def announce_end(session: Session, *token_hashes: str) -> None:
+    """Have the tabs of these tokens closed after the commit."""
+    if token_hashes:
+        db.announce(session, SessionsEnded(frozenset(token_hashes)))
 
 
 def _id(value: int | None) -> int:

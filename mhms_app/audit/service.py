@@ -79,6 +79,7 @@ def record(
     object_type: str = "",
     object_id: int | None = None,
     detail: str = "",
+    session_id: int | None = None,
 ) -> None:
     """Append one fact to the trail, in the caller's transaction; from where it comes was said by ``come_from``.
 
@@ -86,6 +87,7 @@ def record(
         actor_id: the user who acted, or None for the system or somebody who is not logged in.
         action: what happened, ``object.verb``, such as ``appointment.book``.
         detail: what changed, without personal data.
+        session_id: the login session that it is about, where that is not the one in which it is done.
     """
     origin = session.info.get(_ORIGIN, Origin())
     session.add(
@@ -97,7 +99,7 @@ def record(
             object_id=object_id,
             detail=detail[:300],
             address=origin.address[:45],
-            session_id=origin.session_id,
+            session_id=session_id or origin.session_id,
             acted_by=origin.acted_by,
         )
     )

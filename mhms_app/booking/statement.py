@@ -4,7 +4,8 @@ Every condition of ``rules.why_not_bookable`` stands in the statement, together 
 person acts in. When all of them hold it swaps the slot's state and writes appointment, message and audit
 entry; when any of them does not, it changes nothing and says nothing, and ``service.book`` finds out why.
 It also leaves everything to ``service.book`` while another booking of the same patient is under way: what it
-would decide on, a statement that had to wait has read before. So it does with a slot that the waiting list offers.
+would decide on, a statement that had to wait has read before. So it does with a slot that the waiting list offers,
+and with an administrator who acts as the patient.
 A property test holds the two to the same answer, and another the two messages to the same content.
 """
 
@@ -31,6 +32,7 @@ WITH person AS (
     JOIN patient p ON p.user_id = u.id
     WHERE l.token_hash = %(token_hash)s AND l.revoked_at IS NULL
       AND l.idle_until > %(now)s AND l.expires_at > %(now)s AND l.must_do = ''
+      AND NOT EXISTS (SELECT FROM acting WHERE acting.session_id = l.id)
       AND u.active AND u.role = 'patient' AND u.email_confirmed_at IS NOT NULL
     FOR NO KEY UPDATE OF p SKIP LOCKED
 ), wanted AS (

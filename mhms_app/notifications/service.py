@@ -32,6 +32,7 @@ FORGOTTEN = {
 """Kinds whose payload is blanked as soon as the message is sent or dead, and what to do instead of sending it again."""
 
 
+AccountAction = Literal["locked", "unlocked", "new_password_asked", "sessions_ended"]
 FactorChange = Literal["app_on", "app_off", "passkey_on", "passkey_off", "codes_new", "code_used", "reset"]
 """What may happen to somebody's second factor."""
 
@@ -209,6 +210,18 @@ def password_changed(session: Session, *, email: str, name: str) -> None:
     """Tell somebody that their password was changed, and where to go if it was not by them."""
     data = {"action_url": _url(routes.FORGOT)}
     enqueue(session, Message("PASSWORD_CHANGED", email, name, data, f"password-{uuid4()}"))
+
+
+def acted_for_you(session: Session, *, email: str, name: str, reason: str) -> None:
+    """Tell somebody that an administrator acts in their account, and why."""
+    data = {"reason": reason, "action_url": _url(routes.ACCOUNT_SESSIONS)}
+    enqueue(session, Message("ACTED_FOR_YOU", email, name, data, f"acted-{uuid4()}"))
+
+
+def account_action(session: Session, *, email: str, name: str, action: AccountAction) -> None:
+    """Tell somebody what an administrator has done to their account."""
+    data = {"action": action, "action_url": _url(routes.LOGIN)}
+    enqueue(session, Message("ACCOUNT_ACTION", email, name, data, f"account-{uuid4()}"))
 
 
 def second_factor_changed(session: Session, *, email: str, name: str, change: FactorChange) -> None:

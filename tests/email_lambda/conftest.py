@@ -64,6 +64,8 @@ DATA: dict[str, dict[str, Any]] = {
     "EMAIL_CHANGED": {"by": "owner", "action_url": "https://linden.example/login"},
     "PASSWORD_RESET": LINK,
     "SECOND_FACTOR_CHANGED": {"change": "app_on", "action_url": "https://linden.example/account/security"},
+    "ACTED_FOR_YOU": {"reason": "Asked for help by phone.", "action_url": "https://linden.example/account/sessions"},
+    "ACCOUNT_ACTION": {"action": "locked", "action_url": "https://linden.example/login"},
     "PASSWORD_CHANGED": {"action_url": "https://linden.example/forgot"},
 }
 

@@ -39,6 +39,8 @@ _KINDS = {
     "EMAIL_CHANGED": "Address changed",
     "PASSWORD_RESET": "Forgotten password",
     "PASSWORD_CHANGED": "Password changed",
+    "ACTED_FOR_YOU": "Acted for somebody",
+    "ACCOUNT_ACTION": "Account locked or opened",
     "SIGN_IN_NEW_DEVICE": "Sign-in on a new device",
 }
 
