@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mhms_app import routes
 from mhms_app.accounts.rules import network_of, tidy_address
+from mhms_app.live.doorman import doorman
 from mhms_app.settings import settings
 
 MAX_BODY = 64 * 1024
@@ -86,7 +87,7 @@ class Wall:
             return
         self._sockets[address] += 1
         try:
-            await self._app(scope, receive, send)
+            await doorman.serve(self._app, scope, receive, send)
         finally:
             self._sockets[address] -= 1
             if not self._sockets[address]:

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from reflex.state import BaseState, State
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State as Connection
 from websockets.sync.client import ClientConnection, connect
 
 from mhms_app.web.screen import Screen
@@ -78,7 +79,7 @@ class Tab:
         event = {"name": handler, "payload": {} if payload is None else payload, "router_data": address}
         self.send_raw(f"42/_event,{json.dumps(['event', event])}")
 
-    def send_raw(self, frame: str) -> None:
+    def send_raw(self, frame: str | bytes) -> None:
         """Send a frame as it is."""
         self._socket.send(frame)
 
@@ -97,6 +98,20 @@ class Tab:
         """Wait until everything sent so far is done: events of one tab are handled in their order."""
         self.send(f"{State.get_full_name()}.set_is_hydrated", {"value": not self._flag})
         return self._until(not self._flag)
+
+    def is_closed(self) -> bool:
+        """Whether the server hangs up; what it still says is not looked at."""
+        while self._receive(_PATIENCE) is not None:
+            pass
+        return self._socket.state is Connection.CLOSED
+
+    def wait(self, seconds: float) -> None:
+        """Wait until what was sent is done, so long at most: whoever sends anything at all may be hung up on."""
+        for value in (False, True):
+            self.send(f"{State.get_full_name()}.set_is_hydrated", {"value": value})
+        said = Said()
+        while (frame := self._receive(0.1 if said.var(State, "is_hydrated") else seconds)) is not None:
+            self._take(said, frame)
 
     def drain(self) -> Said:
         """What arrives without having been asked for, until nothing comes for a moment."""

@@ -272,8 +272,7 @@ def test_no_event_writes_the_vars_that_say_who_is_looking(app: RunningApp, cast:
 
 
 def test_a_session_that_is_over_does_nothing_more_on_any_open_socket(app: RunningApp, cast: Cast) -> None:
-    def log_out(cookie: str, user_id: int) -> None:
-        httpx.post(f"{app.base_url}/session/end", headers={"Origin": app.base_url}, cookies={"mhms": cookie})
+    """Also where nobody hears of it: it ends in another process, as in another worker."""
 
     def revoke(cookie: str, user_id: int) -> None:
         with app.database() as session:
@@ -289,7 +288,7 @@ def test_a_session_that_is_over_does_nothing_more_on_any_open_socket(app: Runnin
                 update(LoginSession).where(LoginSession.user_id == user_id).values(idle_until=db.clock.now() - IDLE)
             )
 
-    for end in (log_out, revoke, deactivate, expire):
+    for end in (revoke, deactivate, expire):
         cookie, user_id = somebody(app)
         with tab(app, cookie) as first, tab(app, cookie) as second:
             for hostile in (first, second):
@@ -331,7 +330,29 @@ def test_an_administrator_who_closes_an_account_closes_its_open_tabs(app: Runnin
         office.visit("/admin/users")
         office.call(event("admin.users.Users.open"), {"user_id": user_id})
         office.call(event("admin.users.Users.set_active"), {"active": False})
-        assert_nobody(theirs, "closed")
+        assert theirs.is_closed()
+
+
+def test_a_session_that_ends_closes_its_tabs_and_no_other(app: RunningApp, cast: Cast) -> None:
+    cookie, user_id = somebody(app)
+    with app.database() as session:
+        elsewhere = log_in(session, user_id)
+    with tab(app, cookie) as first, tab(app, cookie) as second, tab(app, elsewhere) as phone:
+        for hostile in (first, second, phone):
+            assert hostile.visit("/patient").var(Screen, "viewer_role") == "patient"
+        httpx.post(f"{app.base_url}/session/end", headers={"Origin": app.base_url}, cookies={"mhms": cookie})
+        assert first.is_closed()
+        assert second.is_closed()
+        assert phone.visit("/patient").var(Screen, "viewer_role") == "patient"
+    with tab(app, cookie, token=first.token) as again:  # as a browser connects again by itself
+        assert again.visit("/patient").redirect.startswith("/login?")
+
+
+def test_a_session_that_waits_for_its_tabs_closes_those_that_never_spoke(app: RunningApp, cast: Cast) -> None:
+    cookie, _ = somebody(app)
+    with tab(app, cookie, joined=False) as idle:
+        httpx.post(f"{app.base_url}/session/end", headers={"Origin": app.base_url}, cookies={"mhms": cookie})
+        assert idle.is_closed()
 
 
 def test_a_new_login_in_the_same_browser_shows_nothing_of_the_person_before(app: RunningApp, cast: Cast) -> None:

@@ -1,0 +1,90 @@
+"""An ended session closes its sockets: at once in the worker in which it was ended, at their next event in every other.
+
+The browser opens a new one by itself, with which the tab is nobody's: it is cleared before anything is sent, and its
+page leads to the login (``web.bridge.forget_strangers``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mhms_app import db
+from mhms_app.accounts import cookies
+from mhms_app.accounts.sessions import SessionsEnded, hash_token
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+_App = Callable[[_Message, _Receive, _Send], Awaitable[None]]
+
+
+@dataclass(eq=False, slots=True)
+class _Visit:
+    """One socket, until its client leaves or is shown out."""
+
+    _receive: _Receive
+    _arriving: asyncio.Future[_Message] | None = None
+    _is_over: bool = False
+
+    async def receive(self) -> _Message:
+        """The client's next message; once it has to leave, the one that says that it is gone."""
+        if not self._is_over:
+            self._arriving = asyncio.ensure_future(self._receive())
+            try:
+                return await self._arriving
+            except asyncio.CancelledError:
+                if not self._is_over:
+                    raise
+        return {"type": "websocket.disconnect", "code": 1000}
+
+    def end(self) -> None:
+        """Show the client out. The server hangs up once nobody waits for a message any more."""
+        self._is_over = True
+        if self._arriving:
+            self._arriving.cancel()
+
+
+@dataclass(slots=True)
+class Doorman:
+    """Who is inside this worker, by the hash of the session token with which their socket was opened."""
+
+    _inside: dict[str, set[_Visit]] = field(default_factory=lambda: defaultdict(set))
+
+    async def serve(self, app: _App, scope: _Message, receive: _Receive, send: _Send) -> None:
+        """Serve one socket (ASGI 3.0) for as long as its session stands."""
+        cookie = next((value for name, value in scope["headers"] if name == b"cookie"), b"")
+        token_hash = hash_token(cookies.read(cookie.decode("latin-1"), cookies.session_cookie()))
+        visit = _Visit(receive)
+        self._inside[token_hash].add(visit)
+        try:
+            await app(scope, visit.receive, send)
+        finally:
+            self._inside[token_hash].discard(visit)
+            if not self._inside[token_hash]:
+                del self._inside[token_hash]
+
+    async def run(self) -> None:
+        """The lifespan task: hear of ended sessions until the worker ends."""
+        loop = asyncio.get_running_loop()
+
+        def hear(fact: object) -> None:
+            if isinstance(fact, SessionsEnded):
+                loop.call_soon_threadsafe(self._show_out, fact)
+
+        stop = db.listen(hear)
+        try:
+            await loop.create_future()
+        finally:
+            stop()
+
+    def _show_out(self, fact: SessionsEnded) -> None:
+        for token_hash in fact.token_hashes & self._inside.keys():
+            for visit in tuple(self._inside[token_hash]):
+                visit.end()
+
+
+doorman = Doorman()
