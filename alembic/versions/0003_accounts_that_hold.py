@@ -45,9 +45,11 @@ def _accounts() -> None:
     for name, length in (("device", 80), ("address", 45), ("must_do", 20)):
         column = sa.Column(name, sa.String(length=length), server_default="", nullable=False)
         op.add_column("login_session", column)
+    op.create_index("ix_login_session_user_address", "login_session", ["user_id", "address"], unique=False)
 
 
 def _drop_accounts() -> None:
+    op.drop_index("ix_login_session_user_address", table_name="login_session")
     for name in ("must_do", "address", "device"):
         op.drop_column("login_session", name)
     for name in ("closed_at", "password_is_temporary", "email_confirmed_at"):

@@ -65,7 +65,10 @@ class LoginSession(SQLModel, table=True):
     """One login on one browser. Only the SHA-256 of its 256-bit token is stored."""
 
     __tablename__ = "login_session"
-    __table_args__ = (Index("ix_login_session_user_open", "user_id", postgresql_where=text("revoked_at IS NULL")),)
+    __table_args__ = (
+        Index("ix_login_session_user_open", "user_id", postgresql_where=text("revoked_at IS NULL")),
+        Index("ix_login_session_user_address", "user_id", "address"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     token_hash: str = Field(max_length=64, unique=True)
@@ -169,7 +172,7 @@ class Passkey(SQLModel, table=True):
 
 
 class RecoveryCode(SQLModel, table=True):
-    """A code for whoever has lost their phone, good once. Only the SHA-256 of its 80 random bits is stored."""
+    """A code for whoever has lost their phone, good once. Only the SHA-256 of its 83 random bits is stored."""
 
     __tablename__ = "recovery_code"
     __table_args__ = (Index("ix_recovery_code_user", "user_id"),)

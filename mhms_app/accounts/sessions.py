@@ -143,6 +143,17 @@ def administrator_stands(session: Session, acting: Acting) -> bool:
     return user.role == Role.ADMIN and rules.session_is_open(view, now=db.clock.now())
 
 
+def known_place(session: Session, *, email_key: str, network: str) -> bool:
+    """Say whether somebody with this address has logged in from this network (``rules.network_of``) before."""
+    addresses = session.scalars(
+        select(col(LoginSession.address))
+        .join(User, col(User.id) == col(LoginSession.user_id))
+        .where(col(User.email_key) == email_key)
+        .distinct()
+    )
+    return bool(network) and network in map(rules.network_of, addresses)
+
+
 def touch(session: Session, *, session_id: int) -> None:
     """Write down that a session was used just now."""
     now = db.clock.now()
