@@ -31,6 +31,7 @@ ADMIN_DEPARTMENTS = "/admin/departments"
 ADMIN_SLOTS = "/admin/slots"
 ADMIN_BOOKINGS = "/admin/bookings"
 ADMIN_EMAILS = "/admin/emails"
+ADMIN_AUDIT = "/admin/audit"
 ADMIN_WORKLIST = "/admin/worklist"
 ADMIN_LEAVE = "/admin/leave"
 ACCOUNT = "/account"
@@ -42,6 +43,8 @@ NOT_FOUND = "404"  # Reflex's name for every address without a page
 # Served by mhms_app/api, outside of Reflex.
 POST_LOGIN = "/session"
 POST_LOGOUT = "/session/end"
+POST_ACT = "/session/act"
+POST_ACT_END = "/session/act/end"
 POST_SIGNUP = "/signup/account"
 POST_CODE = "/session/code"
 POST_PASSKEY = "/session/passkey"
@@ -50,11 +53,14 @@ POST_GO_ON = "/session/go-on"
 POST_FORGOT = "/password/forgotten"
 POST_RESET = "/password/reset"
 POST_PASSWORD = "/password"  # noqa: S105 - an address
+AUDIT_CSV = "/admin/audit.csv"
 BOOKINGS_CSV = "/admin/bookings.csv"
 CALENDAR_FILE = "/patient/appointments/{reference}.ics"
 CALENDAR_FEED = "/calendar/{token}.ics"
 GOOGLE_CALLBACK = "/doctor/google/callback"
 CSP_REPORTS = "/csp-reports"
+
+LONGEST_TOKEN = 64  # of those that stand in an address
 
 # Where somebody who has to do something first (an ``actor.Duty``) does it.
 PAGE_OF_DUTY = {"password": ACCOUNT_PASSWORD, "second_factor": ACCOUNT_SECURITY}
@@ -101,6 +107,16 @@ def doctor_week(monday: date) -> str:
     return f"{AVAILABILITY}?week={monday}"
 
 
+def admin_person(user_id: int) -> str:
+    """The list of users, with one of them in the panel."""
+    return f"{ADMIN_USERS}?person={user_id}"
+
+
+def audit_trail(**asked: str | int) -> str:
+    """The audit trail with these filters: ``person``, ``object`` (``type-number``), ``group``, ``q``, days."""
+    return with_query(ADMIN_AUDIT, **asked)
+
+
 def admin_leave(doctor_id: int) -> str:
     """Where an administrator enters a leave of a doctor."""
     return f"{ADMIN_LEAVE}?doctor={doctor_id}"
@@ -138,6 +154,11 @@ def confirm(token: str) -> str:
 def reset(token: str) -> str:
     """The page on which somebody who forgot their password chooses one."""
     return f"/reset/{token}"
+
+
+def token_in(path: str) -> str:
+    """The token with which a path ends, cut to the length of those that there are."""
+    return path.rstrip("/").rpartition("/")[2][:LONGEST_TOKEN]
 
 
 def calendar_file(reference: str) -> str:

@@ -74,8 +74,11 @@ def offered(session: Session, _actor: Actor | None, *, token: str) -> Offered:
     return Offered(Purpose(link.purpose), link.sent_to)
 
 
-def send_again(session: Session, actor: Actor | None) -> str:
+def send_again(session: Session, actor: Actor | None, *, then: str = "") -> str:
     """Mail oneself another link to confirm one's address, and return the address; nothing is sent when it is confirmed.
+
+    Args:
+        then: the page of this app where they are, to go on there.
 
     Raises:
         TooManyAttempts: asked for too often.
@@ -84,7 +87,7 @@ def send_again(session: Session, actor: Actor | None) -> str:
     throttle.check(confirm_account=person.email)
     user = lock_user(session, person.user_id)
     if user.email_confirmed_at is None:
-        links.send_confirmation(session, user)
+        links.send_confirmation(session, user, then=then)
         _record(session, person, "address.send_again", user)
     return user.email
 
@@ -120,8 +123,9 @@ def take_back(session: Session, actor: Actor | None) -> Address:
     """Give up a change of address."""
     person = require_oneself(actor)
     user = lock_user(session, person.user_id)
-    links.end(session, user, *CHANGING)
-    _record(session, person, "address.take_back", user)
+    if _change(session, user):
+        links.end(session, user, *CHANGING)
+        _record(session, person, "address.take_back", user)
     return look(session, actor)
 
 

@@ -95,18 +95,19 @@ def end(session: Session, user: User, *purposes: Purpose) -> None:
     )
 
 
-def send_confirmation(session: Session, user: User, *, welcome: bool = False) -> None:
+def send_confirmation(session: Session, user: User, *, welcome: bool = False, then: str = "") -> None:
     """Mail somebody the link with which they confirm their address; their row is locked, or new.
 
     Args:
         welcome: they have just signed up.
+        then: the page of this app where they were, to go on there.
     """
     token = issue(session, user, Purpose.CONFIRM_EMAIL)
     notifications.email_confirm(
         session,
         email=user.email,
         name=user.full_name,
-        path=routes.confirm(token),
+        path=routes.with_query(routes.confirm(token), next=routes.safe_next(then)),
         good_for=in_words(GOOD_FOR[Purpose.CONFIRM_EMAIL]),
         welcome=welcome,
     )

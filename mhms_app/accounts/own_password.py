@@ -5,27 +5,45 @@ Hashing and judging take long, so they happen outside: what comes here is judged
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from sqlmodel import Session, select
 
 from mhms_app import db, routes
-from mhms_app.accounts import entrance, links, sessions
+from mhms_app.accounts import entrance, links, passwords, sessions, throttle
 from mhms_app.accounts import service as accounts
 from mhms_app.accounts.entrance import Entered
 from mhms_app.accounts.link_rules import CHANGING, GOOD_FOR, Purpose, in_words
 from mhms_app.accounts.locks import lock_user
 from mhms_app.accounts.models import User
+from mhms_app.accounts.rules import network_of
 from mhms_app.accounts.sessions import Browser
-from mhms_app.actor import Actor, require_oneself
+from mhms_app.actor import Actor, Duty, require_oneself
 from mhms_app.audit import service as audit
 from mhms_app.errors import ClinicError, Invalid
 from mhms_app.notifications import service as notifications
 
 
 class WrongPassword(ClinicError):
-    """The password that somebody types again, to show that it is them, is not theirs."""
+    """The password that somebody types again is not theirs."""
 
     sentence = "This is not your password."
     field = "current"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose password it is.
+
+    Attributes:
+        password_hash: of the one until now.
+        must_choose: it is a temporary one, with which they have just logged in.
+    """
+
+    email: str
+    name: str
+    password_hash: str = field(repr=False)
+    must_choose: bool = False
 
 
 def ask_reset(session: Session, *, email: str) -> None:
@@ -48,13 +66,15 @@ def ask_reset(session: Session, *, email: str) -> None:
     )
 
 
-def resetting(session: Session, _actor: Actor | None, *, token: str) -> str:
-    """The address of the account whose password a link sets.
+def resetting(session: Session, _actor: Actor | None, *, token: str) -> Owner:
+    """Whose password a link sets.
 
     Raises:
-        LinkOver: none any more.
+        LinkOver: nobody's any more.
     """
-    return links.find(session, token=token, purposes=(Purpose.RESET_PASSWORD,)).sent_to
+    link = links.find(session, token=token, purposes=(Purpose.RESET_PASSWORD,))
+    user = session.get_one(User, link.user_id)
+    return Owner(user.email, user.full_name, user.password_hash)
 
 
 def reset(session: Session, *, token: str, password_hash: str) -> None:
@@ -72,16 +92,31 @@ def reset(session: Session, *, token: str, password_hash: str) -> None:
     _record(session, None, "password.reset", user)
 
 
-def current_hash(session: Session, actor: Actor | None) -> str:
-    """The hash that a password is compared with when somebody types theirs again."""
-    return session.get_one(User, require_oneself(actor, with_duty=True).user_id).password_hash
+def own(session: Session, actor: Actor | None) -> Owner:
+    """Oneself, as somebody with a password."""
+    person = require_oneself(actor, with_duty=True)
+    known = session.get_one(User, person.user_id).password_hash
+    return Owner(person.email, person.name, known, must_choose=person.must_do is Duty.PASSWORD)
+
+
+def prove(owner: Owner, *, password: str, address: str) -> None:
+    """Check a password that somebody types again to show that it is them; it counts like a login from this address.
+
+    Raises:
+        TooManyAttempts, WrongPassword: it was tried too often, or is not theirs.
+    """
+    tried = f"{accounts.email_key(owner.email)} {network_of(address)}"
+    throttle.check(login_place=tried)
+    if not passwords.verify(password[:1024], owner.password_hash):
+        raise WrongPassword
+    throttle.forget(login_place=tried)
 
 
 def change(session: Session, actor: Actor | None, *, known_hash: str, password_hash: str, browser: Browser) -> Entered:
     """Set one's own password, and begin a new session; every other one ends.
 
     Args:
-        known_hash: of the password until now, as ``current_hash`` gave it.
+        known_hash: of the password until now, as ``own`` gave it.
 
     Raises:
         WrongPassword: it was changed meanwhile.

@@ -43,8 +43,7 @@ class WrongCredentials(ClinicError):
 class TemporaryPasswordOver(ClinicError):
     """The password is right, and was not used in time; only whoever knows it is told."""
 
-    sentence = f"""This temporary password was good for {in_words(TEMPORARY_PASSWORD)}, which are over. \
-Choose one yourself: with "Forgot your password?"."""
+    sentence = "This temporary password works no longer. Choose one yourself: see “Forgot your password?” below."
     field = "password"
 
 
@@ -93,7 +92,12 @@ def tidy_email(text: str) -> str:
         raise Invalid("This address is not complete. Something like name@example.com.", field="email") from None
 
 
-def _tidy_phone(text: str) -> str:
+def tidy_phone(text: str) -> str:
+    """Return a phone number in its normal form.
+
+    Raises:
+        Invalid: it is too long.
+    """
     phone = rules.tidy_name(text)
     if len(phone) > 40:
         raise Invalid("Please shorten the phone number to 40 characters.", field="phone")
@@ -105,13 +109,17 @@ def email_key(email: str) -> str:
     return email.casefold()
 
 
+def account_key(typed: str) -> str:
+    """The ``email_key`` that somebody means who types an address: one account is one, in all of its spellings."""
+    try:
+        return email_key(tidy_email(typed))
+    except Invalid:
+        return email_key(typed).replace("\0", "")  # nobody's; no database could look for it
+
+
 def find_credentials(session: Session, *, email: str) -> Credentials | None:
     """Find what a login needs; None when nobody has this address."""
-    try:
-        key = email_key(tidy_email(email))
-    except Invalid:
-        return None
-    user = session.exec(select(User).where(User.email_key == key)).first()
+    user = session.exec(select(User).where(User.email_key == account_key(email))).first()
     if user is None:
         return None
     is_over = password_is_over(
@@ -149,7 +157,7 @@ def add_user(
         email_key=email_key(email),
         full_name=name,
         name_key=rules.search_key(name)[:120],
-        phone=_tidy_phone(phone),
+        phone=tidy_phone(phone),
         role=role.value,
         password_hash=password_hash,
         password_is_temporary=password_is_temporary,
@@ -239,7 +247,7 @@ def edit_user(
     email, name = tidy_email(email), rules.tidy_name(full_name)
     if problem := rules.name_problem(name):
         raise Invalid(problem, field="full_name")
-    phone = _tidy_phone(phone)
+    phone = tidy_phone(phone)
     old, moves = user.email, email_key(email) != user.email_key
     with unique_address(session):
         user.email, user.email_key = email, email_key(email)

@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from mhms_app import routes
-from mhms_app.api import calendars, csp, exports, google, health, session
+from mhms_app.api import acting, calendars, csp, exports, google, health, passwords, second_step, session
 
 
 def make_api() -> Starlette:
@@ -17,7 +17,16 @@ def make_api() -> Starlette:
             Route("/readyz", health.readyz),
             Route(routes.POST_LOGIN, session.log_in, methods=["POST"]),
             Route(routes.POST_LOGOUT, session.log_out, methods=["POST"]),
+            Route(routes.POST_ACT, acting.begin, methods=["POST"]),
+            Route(routes.POST_ACT_END, acting.end, methods=["POST"]),
+            Route(routes.POST_CODE, second_step.log_in_with_code, methods=["POST"]),
+            Route(routes.POST_PASSKEY_OPTIONS, second_step.passkey_options, methods=["POST"]),
+            Route(routes.POST_PASSKEY, second_step.log_in_with_passkey, methods=["POST"]),
+            Route(routes.POST_GO_ON, second_step.go_on, methods=["POST"]),
             Route(routes.POST_SIGNUP, session.sign_up, methods=["POST"]),
+            Route(routes.POST_FORGOT, passwords.forget, methods=["POST"]),
+            Route(routes.POST_RESET, passwords.reset, methods=["POST"]),
+            Route(routes.POST_PASSWORD, passwords.change, methods=["POST"]),
             Route(routes.BOOKINGS_CSV, exports.bookings_csv),
             Route(routes.CALENDAR_FILE, calendars.appointment),
             Route(routes.CALENDAR_FEED, calendars.feed),

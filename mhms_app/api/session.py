@@ -11,13 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mhms_app import db, routes
-from mhms_app.accounts import cookies, entrance, passwords, sessions, throttle
+from mhms_app.accounts import cookies, devices, entrance, login_step, passwords, sessions, throttle
 from mhms_app.accounts import service as accounts
 from mhms_app.accounts.entrance import Entered
+from mhms_app.accounts.login_step import Begun
 from mhms_app.accounts.rules import network_of
 from mhms_app.accounts.sessions import Browser
 from mhms_app.actor import Role
-from mhms_app.api.forms import browser_of, next_of, redirect, refuse, session_token, text_of, welcome
+from mhms_app.api.forms import browser_of, next_of, redirect, refuse, second_step, session_token, text_of, welcome
 from mhms_app.audit import service as audit
 from mhms_app.audit.service import Origin
 from mhms_app.directory import service as directory
@@ -35,11 +36,13 @@ async def log_in(request: Request) -> Response:
         entered = await run_in_threadpool(_log_in, email, password, browser_of(request), session_token(request))
     except ClinicError as refusal:
         return refuse(back, refusal, "login", {"email": email})
+    if isinstance(entered, Begun):
+        return second_step(entered, redirect(routes.login_code_then(target)))
     return welcome(entered, target or routes.home_of(entered.role))
 
 
-def _log_in(email: str, password: str, browser: Browser, earlier: str) -> Entered:
-    """Check the credentials, open a session and end the earlier one.
+def _log_in(email: str, password: str, browser: Browser, earlier: str) -> Entered | Begun:
+    """Check the credentials; open a session and end the earlier one, or begin the second step.
 
     The password is checked outside of any transaction: bcrypt takes long on purpose.
     """
@@ -59,19 +62,26 @@ def _log_in(email: str, password: str, browser: Browser, earlier: str) -> Entere
             )
         raise accounts.WrongCredentials
     throttle.forget(**tried)
+    if found.is_over:
+        raise accounts.TemporaryPasswordOver
     stronger = passwords.hash_password(password) if passwords.needs_rehash(found.password_hash) else ""
     with db.transaction() as session:
         if stronger:
             accounts.rehash(session, user_id=found.user_id, password_hash=stronger)
+        accounts.confirm_by_password(session, user_id=found.user_id)
         audit.come_from(session, Origin(browser.address))
-        return entrance.enter(session, user_id=found.user_id, browser=browser, earlier=earlier)
+        return login_step.after_password(session, user_id=found.user_id, browser=browser, earlier=earlier)
 
 
 def _tried(email: str, browser: Browser) -> dict[str, str]:
-    """What a login is counted for."""
-    account = accounts.email_key(email)
-    place = f"{account} {network_of(browser.address)}"
-    return {"login_address": browser.address, "login_account": account, "login_place": place}
+    """What a login is counted for: a browser or a place that the account knows not with everybody else's."""
+    account, network = accounts.account_key(email), network_of(browser.address)
+    with db.transaction(read_only=True) as session:
+        if devices.known(session, email_key=account, device_token=browser.device_token):
+            return {"login_device": f"{account} {browser.device_token}"}
+        is_known_place = sessions.known_place(session, email_key=account, network=network)
+    tried = {"login_address": browser.address, "login_place": f"{account} {network}"}
+    return tried if is_known_place else {**tried, "login_account": account}
 
 
 async def sign_up(request: Request) -> Response:
@@ -82,14 +92,15 @@ async def sign_up(request: Request) -> Response:
     back = routes.signup_then(target) if target else routes.SIGNUP
     try:
         password = text_of(form, "password", tidy=False)
-        entered = await run_in_threadpool(_sign_up, typed, password, browser_of(request), session_token(request))
+        browser = browser_of(request)
+        entered = await run_in_threadpool(_sign_up, typed, password, browser, session_token(request), target)
     except ClinicError as refusal:
         return refuse(back, refusal, "signup", typed)
     landing = target if entered.role == Role.PATIENT and target else routes.home_of(entered.role)
     return welcome(entered, landing)
 
 
-def _sign_up(typed: dict[str, str], password: str, browser: Browser, earlier: str) -> Entered:
+def _sign_up(typed: dict[str, str], password: str, browser: Browser, earlier: str, then: str) -> Entered:
     """Check every field at once, then create the account, open its session and end the earlier one."""
     throttle.check(signup_address=browser.address)
     errors = directory.validate_signup(
@@ -111,6 +122,7 @@ def _sign_up(typed: dict[str, str], password: str, browser: Browser, earlier: st
             role=typed["role"],
             department_id=int(typed["department"]) if typed["role"] == "doctor" else None,
             auto_approve=not settings().is_production,
+            then=then,
         )
         return entrance.enter(session, user_id=created.user_id, browser=browser, earlier=earlier)
 

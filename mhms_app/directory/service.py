@@ -256,6 +256,7 @@ def sign_up(
     role: str,
     department_id: int | None,
     auto_approve: bool,
+    then: str = "",
 ) -> SignedUp:
     """Open an account for a patient or a doctor, and welcome them by e-mail, with a link if they have to confirm it.
 
@@ -263,6 +264,7 @@ def sign_up(
         role: ``patient`` or ``doctor``; nobody signs up as an administrator.
         department_id: a doctor's department; patients have none.
         auto_approve: whether patients can find a new doctor at once.
+        then: the page of this app where they were, to go on there once they have confirmed their address.
 
     Raises:
         Invalid: the name, address, role or department is not acceptable.
@@ -285,7 +287,7 @@ def sign_up(
             session, user_id=user_id, email=user.email, name=user.full_name, role=role, awaiting_approval=awaiting
         )
     else:
-        links.send_confirmation(session, user, welcome=True)
+        links.send_confirmation(session, user, welcome=True, then=then)
     audit.record(session, actor_id=user_id, action="user.sign_up", object_type="user", object_id=user_id, detail=role)
     return SignedUp(user_id, Role(role), awaiting)
 

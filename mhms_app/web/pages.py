@@ -9,11 +9,25 @@ from typing import Any
 import reflex as rx
 
 from mhms_app import routes
+from mhms_app.web.account import password, security, security_page
 from mhms_app.web.admin import bookings, departments, emails, overview, slots, users, worklist
 from mhms_app.web.admin import leave as admin_leave
 from mhms_app.web.doctor import availability, day, hours, leave, profile, unused
 from mhms_app.web.patient import booked, calendar, home, waiting
-from mhms_app.web.public import doctor_profile, doctor_profile_page, doctors, landing, login, not_found, offer, signup
+from mhms_app.web.public import (
+    confirm,
+    doctor_profile,
+    doctor_profile_page,
+    doctors,
+    forgot,
+    landing,
+    login,
+    login_code,
+    not_found,
+    offer,
+    reset,
+    signup,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +45,13 @@ PAGES = (
     Page(routes.DOCTORS, "Find a doctor", doctors.page, doctors.Directory.load),
     Page(routes.DOCTOR_PROFILE, "Choose a time", doctor_profile_page.page, doctor_profile.Profile.load),
     Page(routes.LOGIN, "Log in", login.page, login.Login.load),
+    Page(routes.LOGIN_CODE, "One more step", login_code.page, login_code.LoginCode.load),
     Page(routes.SIGNUP, "Create your account", signup.page, signup.Signup.load),
+    Page(routes.FORGOT, "Forgotten password", forgot.page, forgot.Forgot.load),
+    Page(routes.RESET, "New password", reset.page, reset.Reset.load),
+    Page(routes.CONFIRM, "Your address", confirm.page, confirm.Confirm.load),
+    Page(routes.ACCOUNT_SECURITY, "Security", security_page.page, security.Security.load),
+    Page(routes.ACCOUNT_PASSWORD, "Password", password.page, password.Password.load),
     Page(routes.DOCTOR, "Your day", day.page, day.Day.load),
     Page(routes.AVAILABILITY, "Availability", availability.page, availability.Availability.load),
     Page(routes.HOURS, "Working hours", hours.page, hours.WorkingHours.load),

@@ -25,6 +25,8 @@ from tests.socket.hostile import tab
 # Everything that a State may send to its browser, with the fields of its rows: a new var, or a new field of
 # a row, is written down here by somebody who has asked whether this page's reader may see it.
 PUBLIC = """
+account.password.Password
+    email is_changed must_choose
 admin.bookings.Bookings
     address anybody asked chosen(department, doctor, email, id, patient, phone, reference, when) departments
     doctor doctors export_path first is_first is_last lines(can_change, department, doctor, email, patient,
@@ -57,6 +59,8 @@ admin.worklist.Worklist
     times(heading, times) way
 components.desk_count.DeskCount
     number
+components.unconfirmed.Unconfirmed
+    email
 components.unserved.Unserved
     asked more waiters(id, patient, reach, whom, why)
 doctor.availability.Availability
@@ -94,12 +98,14 @@ patient.home.Home
     initials, move_path, path, place, reason, reference, status, tone, when) page q status summary zone
 patient.waiting.Waiting
     department doctor drawn entries(id, times, whom) part today weekdays
+public.confirm.Confirm
+    email next_path text(action, lead, title)
 public.doctor_profile.Profile
     address chosen(id, long, short) day days(afternoon, count, empty, index, label, morning, number, past,
     today, weekday) doctor(bio, department, department_path, hidden, initials, languages, name, place, title)
     empty following(id, long, short) is_first kept_seconds kept_until lapsed login_path moving news
     nothing(is_elsewhen, text, title) offers(clock, id, label, taken) onwards problem reason room sheet
-    signup_path spoken title waiting_path zone
+    signup_path spoken title unconfirmed waiting_path zone
 public.doctors.Directory
     address day department departments(name, value) drawn elsewhere(about, free, initials, languages, name,
     next_free, next_path, path) heading hours is_last narrowed nothing(is_elsewhen, text, title) page part q
@@ -107,13 +113,20 @@ public.doctors.Directory
     when) summary waiting_path weekdays
 public.entry.Entry
     attempt characters_shown first_problem login_path next_path problems signup_path typed
+public.forgot.Forgot
+    sent
 public.landing.Landing
     day departments(name, value) offers(department, initials, name, next_free, path, slots)
 public.login.Login
+    is_reset
+public.new_password.NewPassword
+    score strength
 public.offer.Offer
     login_path shown(about, doctor, doctor_path, instead_of, is_mine, is_open, until, when, zone)
+public.reset.Reset
+    email link
 public.signup.Signup
-    departments(name, value) score strength
+    departments(name, value)
 screen.Screen
     errors met notice notice_tone viewer_initials viewer_name viewer_role
 shell.Messages

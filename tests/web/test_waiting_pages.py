@@ -79,4 +79,4 @@ def test_the_form_takes_what_the_page_can_send_and_nothing_else(wrong: dict[str,
 def test_everybody_sees_an_offer_and_patients_answer_it(name: str, role: Role | None) -> None:
     policy = policy_of(offer.Offer.event_handlers[name].fn)
     assert policy is not None
-    assert policy.role is role
+    assert policy.who is role

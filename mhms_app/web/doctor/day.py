@@ -23,6 +23,7 @@ from mhms_app.errors import ClinicError
 from mhms_app.live.hub import hub
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components import statuses
+from mhms_app.web.components.unconfirmed import unconfirmed
 from mhms_app.web.doctor.pieces import approval_notice, day_shown, for_doctors, short_name
 from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
@@ -267,7 +268,7 @@ def _visit(row: VisitRow, now: datetime) -> Visit:
 
 def page() -> rx.Component:
     """The page of one day."""
-    content = theme.stack(_heading(), _lines(), gap="loose")
+    content = theme.stack(_heading(), unconfirmed("then patients can find you."), _lines(), gap="loose")
     return frame(
         approval_notice(Day.awaiting_approval),
         for_doctors(

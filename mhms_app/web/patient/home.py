@@ -18,6 +18,7 @@ from mhms_app.web.components.address import address
 from mhms_app.web.components.native_form import address_of
 from mhms_app.web.components.only_for import only_for
 from mhms_app.web.components.statuses import FOR_PATIENT
+from mhms_app.web.components.unconfirmed import unconfirmed
 from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
@@ -165,6 +166,7 @@ def _content() -> rx.Component:
     find = rx.el.div(theme.link_button("Find a doctor", routes.DOCTORS, icon_name="search"), class_name="only-wide")
     return theme.stack(
         theme.page_heading(Home.greeting, Home.lead, aside=find),
+        unconfirmed("then you can book."),
         rx.cond(Home.next.reference, _next(), _nothing_ahead()),
         rx.cond(
             Home.later,

@@ -12,6 +12,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from mhms_app import routes
+from mhms_app.accounts import addresses
 from mhms_app.availability import finding, soonest
 from mhms_app.availability.finding import BookableWeek
 from mhms_app.availability.rules import day_of, week_of
@@ -21,7 +22,7 @@ from mhms_app.booking import changes, holds, lists, statement
 from mhms_app.booking import service as booking
 from mhms_app.booking.holds import Hold
 from mhms_app.booking.lists import AppointmentRow
-from mhms_app.booking.rules import REASON_LENGTH, BookingPaused, NotBookable, TooManyAppointments
+from mhms_app.booking.rules import REASON_LENGTH, BookingPaused, EmailNotConfirmed, NotBookable, TooManyAppointments
 from mhms_app.errors import NotFound
 from mhms_app.live.hub import hub
 from mhms_app.live.keeper import keeper
@@ -45,6 +46,7 @@ _WEEK = timedelta(days=7)
 _OFFERS = 3
 _FURTHEST = timedelta(days=366)
 _NEARLY_FULL = 100
+_OF_THE_PATIENT = (TooManyAppointments, BookingPaused, EmailNotConfirmed)  # another slot would not help
 SlotId = Annotated[int, Field(gt=0, lt=2**31)]
 
 
@@ -64,6 +66,7 @@ class Profile(Screen):
         following, onwards: the next free slot outside of this week and the way there, for when nothing is free in it.
         chosen: the slot that is being booked.
         problem: why it cannot be booked, beside the button.
+        unconfirmed: the patient's own address, which has to be confirmed first.
         offers: what is free instead.
         reason: what was typed, kept whatever else happens.
         room: how much more can be typed, once it is little.
@@ -89,6 +92,7 @@ class Profile(Screen):
     onwards: str = ""
     chosen: Choice = Choice()
     problem: str = ""
+    unconfirmed: str = ""
     offers: list[Time] = []
     reason: str = ""
     room: str = ""
@@ -124,7 +128,7 @@ class Profile(Screen):
             self._slot = None
             self._remember("")
         self._doctor_id = doctor_id
-        self.problem, self.offers = "", []
+        self.problem, self.unconfirmed, self.offers = "", "", []
         hub.watch(self, doctor_id)  # before the week is read, so that no change falls between the two
         try:
             found = await self._read(day_of(url.query_parameters.get("week", "")), slot_id)
@@ -198,6 +202,18 @@ class Profile(Screen):
         self._remember(text)
 
     @handler(Role.PATIENT)
+    async def send_link(self) -> None:
+        """Send the link with which the patient confirms their address once more; it leads back to this slot."""
+        email = await bridge.call(self, addresses.send_again, then=self.address)
+        self.tell(f"A new link is on its way to {email}.")
+
+    @handler(Role.PATIENT)
+    async def try_again(self) -> None:
+        """Go on with the chosen slot, once the address is confirmed."""
+        self._choose(self._slot)
+        await self._keep()
+
+    @handler(Role.PATIENT)
     async def confirm(self, form: BookingForm) -> Any:
         """Book the chosen slot.
 
@@ -231,7 +247,9 @@ class Profile(Screen):
     async def _show_refusal(self, refusal: NotBookable, slot: SlotRow) -> None:
         """Show the week as it is by now, and why the slot cannot be had."""
         self._show(await self._read(self._monday))
-        self._refuse(refusal.sentence, slot, offer=not isinstance(refusal, (TooManyAppointments, BookingPaused)))
+        self._refuse(refusal.sentence, slot, offer=not isinstance(refusal, _OF_THE_PATIENT))
+        if isinstance(refusal, EmailNotConfirmed):
+            self.unconfirmed = (await bridge.read(self, addresses.look)).email
 
     async def _look_for_move(self, reference: str) -> None:
         """Find the patient's appointment for which another time is looked for."""
@@ -320,7 +338,7 @@ class Profile(Screen):
 
     def _choose(self, slot: SlotRow | None) -> None:
         """Make a slot the one to be booked, or none; say so if it is free no more."""
-        self.problem, self.offers, self.spoken = "", [], ""
+        self.problem, self.unconfirmed, self.offers, self.spoken = "", "", [], ""
         if slot is None:
             self.sheet = False
         elif self._slot is None or slot.id != self._slot.id:

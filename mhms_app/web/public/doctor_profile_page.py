@@ -263,7 +263,7 @@ def _problem() -> rx.Component:
         rx.cond(
             Profile.problem,
             rx.fragment(
-                theme.notice(Profile.problem, tone="warn", icon_name="triangle-alert"),
+                rx.cond(Profile.unconfirmed, _confirm_first(), _why_not()),
                 rx.cond(
                     Profile.offers,
                     rx.el.div(
@@ -280,6 +280,25 @@ def _problem() -> rx.Component:
             ),
         ),
         class_name="stack",
+    )
+
+
+def _why_not() -> rx.Component:
+    return theme.notice(Profile.problem, tone="warn", icon_name="triangle-alert")
+
+
+def _confirm_first() -> rx.Component:
+    """Nobody books with an address that may be somebody else's; the time stays chosen meanwhile."""
+    return theme.stack(
+        theme.notice(
+            "We sent a link to ",
+            rx.el.strong(Profile.unconfirmed),
+            ". Open it to confirm your address, then go on here. This time stays chosen, but it is not kept for you.",
+            tone="warn",
+            icon_name="mail",
+        ),
+        theme.button("I have confirmed it", kind="primary", full=True, on_click=Profile.try_again),
+        theme.button("Send the link again", full=True, on_click=Profile.send_link),
     )
 
 

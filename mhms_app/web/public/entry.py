@@ -1,4 +1,4 @@
-"""What the login and the sign-up page have in common: a native form, and the refusal that it may bring back."""
+"""What the pages with a native form about an account have in common: the refusal that it may bring back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mhms_app.web import bridge, theme
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
 
-_ORDER = ("role", "full_name", "department", "email", "password")
+_ORDER = ("role", "full_name", "department", "email", "current", "password")
 
 
 class Entry(Screen):
@@ -52,6 +52,11 @@ class Entry(Screen):
         self.next_path = routes.safe_next(self.router.url.query_parameters.get("next", ""))
         self.login_path = routes.login_then(self.next_path) if self.next_path else routes.LOGIN
         self.signup_path = routes.signup_then(self.next_path) if self.next_path else routes.SIGNUP
+        self._bring_back(form)
+        return None
+
+    def _bring_back(self, form: str) -> None:
+        """Show what was refused just now, or an empty form."""
         self.characters_shown = False
         self.typed, self.problems, self.first_problem = {}, {}, ""
         refused = cookies.refused_form(self.router.headers.cookie or "", form)
@@ -59,7 +64,11 @@ class Entry(Screen):
             self.typed, self.problems, self._shown = refused.typed, refused.errors, refused.number
             self.first_problem = next((name for name in _ORDER if name in refused.errors), "")
             self.attempt += 1
-        return None
+
+    def _say(self, name: str, sentence: str) -> None:
+        """Put a sentence beside a field, or take it away."""
+        others = {field: said for field, said in self.problems.items() if field != name}
+        self.problems = {**others, name: sentence} if sentence else others
 
 
 def next_field() -> rx.Component:
@@ -95,18 +104,23 @@ def email_field(**props: Any) -> rx.Component:
     )
 
 
-def password_field(**props: Any) -> rx.Component:
-    """The password; a password manager fills it in, pasting is welcome."""
+def password_field(label: str = "Password", name: str = "password", **props: Any) -> rx.Component:
+    """A password; a password manager fills it in, pasting is welcome."""
     return theme.password_field(
-        "Password",
-        "password",
+        label,
+        name,
         shown=Entry.characters_shown,
         on_toggle=Entry.toggle_characters,
         required=True,
-        auto_focus=Entry.first_problem == "password",
-        error=said_of("password"),
+        auto_focus=Entry.first_problem == name,
+        error=said_of(name),
         **props,
     )
+
+
+def account_name(email: str | rx.Var[str]) -> rx.Component:
+    """Tells a password manager whose password the form holds."""
+    return rx.el.input(type="email", value=email, auto_complete="username", read_only=True, hidden=True)
 
 
 def other_way(question: str, label: str, path: str | rx.Var[str]) -> rx.Component:

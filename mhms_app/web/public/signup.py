@@ -9,7 +9,7 @@ import reflex as rx
 from pydantic import Field
 
 from mhms_app import routes
-from mhms_app.accounts import passwords, rules
+from mhms_app.accounts import rules
 from mhms_app.accounts.service import tidy_email
 from mhms_app.directory import service as directory
 from mhms_app.errors import Invalid
@@ -17,18 +17,9 @@ from mhms_app.settings import settings
 from mhms_app.web import bridge, theme
 from mhms_app.web.components.native_form import posted_form
 from mhms_app.web.gate import handler
-from mhms_app.web.public.entry import (
-    Entry,
-    email_field,
-    general_problem,
-    next_field,
-    other_way,
-    password_field,
-    said_of,
-)
+from mhms_app.web.public.entry import email_field, general_problem, next_field, other_way, said_of
+from mhms_app.web.public.new_password import NewPassword, new_password_field
 from mhms_app.web.shell import frame
-
-_HINT = "At least 12 characters; a sentence is easiest to remember."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +30,17 @@ class Department:
     name: str
 
 
-class Signup(Entry):
+class Signup(NewPassword):
     """The sign-up form; the password itself is never kept."""
 
     departments: list[Department] = []
-    score: int = 0
-    strength: str = _HINT
-
-    _words: dict[str, str] = {}  # name and address, which must not be the password
 
     @handler()
     async def load(self) -> Any:
         """Show the form, with what was refused just now."""
         found = await bridge.read(self, directory.list_departments)
         self.departments = [Department(str(row.id), row.name) for row in found]
-        self.score, self.strength, self._words = 0, _HINT, {}
+        self._begin()
         return await self._open("signup")
 
     @handler()
@@ -61,18 +48,6 @@ class Signup(Entry):
         """Look at a field when it is left; an empty one may still be filled in."""
         self._words[name] = text
         self._say(name, _problem(name, text) if text.strip() else "")
-
-    @handler()
-    async def judge(self, password: Annotated[str, Field(max_length=1024)]) -> None:
-        """Say how good the password is."""
-        judged = await bridge.compute(passwords.judge, password, context=tuple(self._words.values()))
-        self.score, self.strength = judged.score, judged.sentence if password else _HINT
-        self._say("password", "")
-
-    def _say(self, name: str, sentence: str) -> None:
-        """Put a sentence beside a field, or take it away."""
-        others = {field: said for field, said in self.problems.items() if field != name}
-        self.problems = {**others, name: sentence} if sentence else others
 
 
 def _problem(name: str, text: str) -> str:
@@ -108,7 +83,7 @@ def page() -> rx.Component:
                 ),
                 _department(),
                 email_field(on_blur=Signup.leave("email")),
-                password_field(auto_complete="new-password", on_change=Signup.judge.debounce(250), after=_strength()),
+                new_password_field(),
                 next_field(),
                 theme.button("Create account", kind="primary", type="submit", full=True),
                 class_name="form",
@@ -147,17 +122,4 @@ def _department() -> rx.Component:
             aria_required="true",
         ),
         class_name="for-doctors",
-    )
-
-
-def _strength() -> rx.Component:
-    return theme.stack(
-        rx.el.div(
-            *(rx.el.i() for _ in range(4)),
-            class_name="meter",
-            custom_attrs={"data-score": Signup.score},
-            aria_hidden="true",
-        ),
-        rx.el.p(Signup.strength, class_name="hint", aria_live="polite"),
-        gap="tight",
     )
