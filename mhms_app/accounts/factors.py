@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import secrets
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from mhms_app.actor import Role
 from mhms_app.sealed import Unreadable, seal, unseal
 from mhms_app.settings import settings
 
-_RECOVERY_CODES, _RECOVERY_BYTES = 10, 10
+_RECOVERY_CODES, _RECOVERY_DIGITS = 10, 25
 
 
 class PasskeyCopied(PasskeyRefused):
@@ -49,7 +48,7 @@ def has_one(session: Session, user_id: int) -> bool:
 
 def use_code(session: Session, *, user_id: int, code: str) -> CodeUsed | None:
     """Use a code of the authenticator app or a recovery code up; None when it is not right, or used already."""
-    typed = "".join(c for c in code if c.isalnum()).upper()
+    typed = "".join(c for c in code if c.isalnum())
     if len(typed) == totp.DIGITS:
         return CodeUsed() if _use_app(session, user_id, typed) else None
     if not _use_recovery_code(session, user_id, typed):
@@ -91,14 +90,15 @@ def _use_recovery_code(session: Session, user_id: int, code: str) -> bool:
 
 
 def new_recovery_codes(session: Session, user_id: int) -> tuple[str, ...]:
-    """Make ten codes of 80 random bits, in place of all earlier ones; they are stored nowhere.
+    """Make ten codes of 83 random bits, in place of all earlier ones; they are stored nowhere.
 
-    With so many bits nobody finds one by trying, so a plain hash keeps them as well as a slow one would.
+    They are digits, for the keyboard of a phone that asks for a code. With so many bits nobody finds one by trying,
+    so a plain hash keeps them as well as a slow one would.
     """
-    made = [base64.b32encode(secrets.token_bytes(_RECOVERY_BYTES)).decode() for _ in range(_RECOVERY_CODES)]
+    made = [f"{secrets.randbelow(10**_RECOVERY_DIGITS):0{_RECOVERY_DIGITS}}" for _ in range(_RECOVERY_CODES)]
     session.execute(delete(RecoveryCode).where(col(RecoveryCode.user_id) == user_id))
     session.add_all(RecoveryCode(user_id=user_id, code_hash=_hash(code)) for code in made)
-    return tuple("-".join(code[start : start + 4] for start in range(0, len(code), 4)) for code in made)
+    return tuple("-".join(code[start : start + 5] for start in range(0, len(code), 5)) for code in made)
 
 
 def codes_left(session: Session, user_id: int) -> int:

@@ -1,7 +1,7 @@
 """Setting up, changing and removing one's own second factors; and an administrator who helps whoever has lost theirs.
 
-Every change needs the password again. It is compared outside, because that takes long: what comes here is the hash
-that it fits, as ``own_password.current_hash`` gave it.
+Every change needs the password again. It is compared outside, because that takes long (``own_password.prove``): what
+comes here is the hash that it fits.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
 from mhms_app import db
-from mhms_app.accounts import entrance, factors, passkeys, rules, sessions, totp
+from mhms_app.accounts import entrance, factors, passkeys, rules, sessions, throttle, totp
 from mhms_app.accounts import service as accounts
 from mhms_app.accounts.entrance import Entered
 from mhms_app.accounts.locks import lock_user
@@ -130,8 +130,8 @@ def add_app(
     if step is None:
         raise WrongCode("This is not the code that the app shows now. Is the clock of your phone right?")
     app = session.get(Totp, person.user_id, populate_existing=True)
-    if app and factors.use_code(session, user_id=person.user_id, code=old_code) is None:
-        raise WrongCode(field="old_code")
+    if app:
+        _use_code(session, person, old_code, field="old_code")
     session.delete(setup)
     now = db.clock.now()
     session.merge(Totp(user_id=person.user_id, sealed_secret=seal(secret), last_step=step, created_at=now))
@@ -149,8 +149,7 @@ def remove_app(session: Session, actor: Actor | None, *, known_hash: str, code: 
         WrongPassword, WrongCode, LastFactor: as they say.
     """
     person, user = _oneself(session, actor, known_hash)
-    if factors.use_code(session, user_id=person.user_id, code=code) is None:
-        raise WrongCode
+    _use_code(session, person, code, field="code")
     session.execute(delete(Totp).where(col(Totp.user_id) == person.user_id))
     _keep_one(session, person)
     _changed(session, person, user, "app_off")
@@ -311,6 +310,18 @@ def _oneself(session: Session, actor: Actor | None, known_hash: str) -> tuple[Ac
     if user.password_hash != known_hash:
         raise WrongPassword
     return person, user
+
+
+def _use_code(session: Session, person: Actor, code: str, *, field: str) -> None:
+    """Use a code up, and count a wrong one as at the login.
+
+    Raises:
+        WrongCode, TooManyAttempts: it is not right, or too many were not.
+    """
+    throttle.check(code_account=str(person.user_id))
+    if factors.use_code(session, user_id=person.user_id, code=code) is None:
+        raise WrongCode(field=field)
+    throttle.forget(code_account=str(person.user_id))
 
 
 def _until() -> datetime:
