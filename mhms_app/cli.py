@@ -13,12 +13,14 @@ from mhms_app import db, demo, launch, sealed
 from mhms_app.accounts import passwords
 from mhms_app.accounts import service as accounts
 from mhms_app.actor import Role
+from mhms_app.audit import chain, violations
 from mhms_app.audit import service as audit
-from mhms_app.audit import violations
+from mhms_app.audit.rules import head_in
 from mhms_app.availability import hours
 from mhms_app.errors import ClinicError
 from mhms_app.notifications import dispatcher
 from mhms_app.notifications import service as notifications
+from mhms_app.oversight import checks, retention
 from mhms_app.settings import Settings, SettingsError, settings
 
 app = typer.Typer(
@@ -27,6 +29,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+trail = typer.Typer(help="The audit trail and its chain of seals.", no_args_is_help=True)
+app.add_typer(trail, name="audit")
 
 
 @app.command()
@@ -110,6 +114,34 @@ def dispatch(
 
 
 @app.command()
+def tidy() -> None:
+    """Remove what is no longer kept, as the MHMS_KEEP_* settings say; the app does so every hour."""
+    done = {kind: number for kind, number in retention.tidy().items() if number}
+    typer.echo(", ".join(f"{number} {kind}" for kind, number in done.items()) or "Nothing was too old.")
+
+
+@trail.command()
+def seal() -> None:
+    """Seal the entries that wait for it; the app does so every few seconds."""
+    typer.echo(f"{chain.seal_all(thorough=True)} entries were sealed.")
+
+
+@trail.command()
+def verify(
+    expect: Annotated[str, typer.Option(metavar="POSITION:HASH", help="A head that was written down earlier.")] = "",
+) -> None:
+    """Walk the chain of the audit trail; name the first thing that is wrong, or print where it ends."""
+    expected = head_in(expect)
+    if expect and expected is None:
+        raise ClinicError("Give --expect as POSITION:HASH, as this command prints it.")
+    with db.transaction(read_only=True) as session:
+        found = chain.verify(session, expected=expected)
+    if found.problem:
+        raise ClinicError(found.problem)
+    typer.echo(f"The audit trail is whole, with {found.unsealed} entries still to be sealed. It ends at\n{found.head}")
+
+
+@app.command()
 def publish_hours() -> None:
     """Publish the slots that working hours ask for, up to today's horizon; the app does so every hour."""
     typer.echo(f"{hours.publish_due()} slots are new.")
@@ -130,6 +162,7 @@ def _check_database() -> dict[str, tuple[bool, str]]:
         with db.transaction(read_only=True) as session:
             migrated = db.is_migrated(session)
             age = notifications.oldest_waiting_age(session) if migrated else None
+            checked = checks.last_check(session) if migrated else None
             broken = violations.counts(session) if migrated else ()
     except SQLAlchemyError as error:
         return {"database": (False, type(error).__name__)}
@@ -137,10 +170,17 @@ def _check_database() -> dict[str, tuple[bool, str]]:
     return {
         "database": (True, "answers"),
         "migrations": (migrated, "complete" if migrated else "run alembic upgrade head"),
+        "audit trail": _trail_in_words(checked),
         "outbox": (minutes < 15, f"oldest waiting message is {minutes} minutes old" if age else "nothing is waiting"),
         # Anybody can send a report, and extensions of browsers cause some: they are told, and fail nothing.
         "content policy": (True, ", ".join(map(str, broken)) or "no browser has reported a breach"),
     }
+
+
+def _trail_in_words(last: checks.Check | None) -> tuple[bool, str]:
+    if last is None:
+        return True, "not verified yet"
+    return not last.problem, last.problem or f"whole up to position {last.position} on {last.at:%Y-%m-%d %H:%M} UTC"
 
 
 def _check_email() -> dict[str, tuple[bool, str]]:

@@ -17,6 +17,7 @@ from mhms_app.live.doorman import doorman
 from mhms_app.live.hub import hub
 from mhms_app.live.keeper import keeper
 from mhms_app.notifications.dispatcher import Dispatcher
+from mhms_app.oversight import tasks as oversight
 from mhms_app.settings import settings
 from mhms_app.web.components.around import AROUND
 from mhms_app.web.gate import Gate
@@ -53,6 +54,8 @@ app.register_lifespan_task(tasks.summarise)
 app.register_lifespan_task(tasks.finish_leaves)
 app.register_lifespan_task(tasks.tend_waiting_list)
 app.register_lifespan_task(google_task.run)
+app.register_lifespan_task(oversight.seal)
+app.register_lifespan_task(oversight.keep)
 for page in PAGES:
     app.add_page(page.component, route=page.route, title=f"{page.title} · {settings().clinic_name}", on_load=page.load)
 logs.configure()  # last: what was made above has brought handlers of its own

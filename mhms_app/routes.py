@@ -38,6 +38,7 @@ ACCOUNT = "/account"
 ACCOUNT_PASSWORD = "/account/password"  # noqa: S105 - an address
 ACCOUNT_SECURITY = "/account/security"
 ACCOUNT_SESSIONS = "/account/sessions"
+ACCOUNT_CLOSING = "/account/closing"
 NOT_FOUND = "404"  # Reflex's name for every address without a page
 
 # Served by mhms_app/api, outside of Reflex.
@@ -54,6 +55,8 @@ POST_FORGOT = "/password/forgotten"
 POST_RESET = "/password/reset"
 POST_PASSWORD = "/password"  # noqa: S105 - an address
 AUDIT_CSV = "/admin/audit.csv"
+POST_CLOSE = "/account/closed"
+ACCOUNT_EXPORT = "/account/export.json"
 BOOKINGS_CSV = "/admin/bookings.csv"
 CALENDAR_FILE = "/patient/appointments/{reference}.ics"
 CALENDAR_FEED = "/calendar/{token}.ics"

@@ -430,6 +430,8 @@ def resend(session: Session, actor: Actor | None, *, message_id: int) -> OutboxR
         raise Conflict("This message is on its way already.")
     if message.kind in FORGOTTEN:
         raise PayloadForgotten(FORGOTTEN[message.kind])
+    if not message.recipient_email:
+        raise PayloadForgotten("This message is no longer kept: only that it was there.")
     if message.state == Delivery.SENT:
         base, _, number = message.idempotency_key.partition("#")
         message.idempotency_key = f"{base}#{int(number or 1) + 1}"
@@ -455,5 +457,5 @@ def _row(message: OutboxMessage) -> OutboxRow:
         created_at=message.created_at,
         next_attempt_at=None if finished else message.next_attempt_at,
         sent_at=message.sent_at,
-        can_resend=finished and message.kind not in FORGOTTEN,
+        can_resend=finished and message.kind not in FORGOTTEN and bool(message.recipient_email),
     )

@@ -24,6 +24,7 @@ from mhms_app.accounts.rules import initials
 from mhms_app.actor import LOGGED_IN, Actor, LoggedIn, Role, require_person, require_role
 from mhms_app.audit import readings
 from mhms_app.audit import service as audit
+from mhms_app.web import words
 
 if TYPE_CHECKING:
     from sqlmodel import Session
@@ -193,6 +194,9 @@ def _introduce(state: Any, actor: Actor | None) -> None:
         state._has_duty = has_duty
     if not state.met:
         state.met = True
+    until = words.clock(actor.acting_until) if actor and actor.acting_until else ""
+    if state.acting_until != until:
+        state.acting_until = until
     if actor is not None and (state.viewer_name, state.viewer_role) != (actor.name, actor.role.value):
         state.viewer_name, state.viewer_role = actor.name, actor.role.value
         state.viewer_initials = initials(actor.name)

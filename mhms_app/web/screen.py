@@ -16,6 +16,7 @@ class Screen(rx.State):
     viewer_name: str = ""
     viewer_initials: str = ""
     viewer_role: str = ""
+    acting_until: str = ""  # the viewer is an administrator who acts as this person until then
     notice: str = ""
     notice_tone: str = "ok"
     errors: dict[str, str] = {}

@@ -89,6 +89,7 @@ def frame(*content: Any, active: str = "", wide: bool = False) -> rx.Component:
             ),
             class_name="header",
         ),
+        rx.cond(Screen.acting_until, _acting()),
         rx.el.main(
             _messages(),
             rx.el.div(*content, class_name=classes("page", "wide" if wide else "")),
@@ -99,6 +100,25 @@ def frame(*content: Any, active: str = "", wide: bool = False) -> rx.Component:
             ),  # a page after the first is read from its top
         ),
         rx.cond(Screen.met, _by_viewer(lambda role: _bottom_bar(role, active))),
+    )
+
+
+def _acting() -> rx.Component:
+    """Says on every page that an administrator acts as somebody else, and ends it."""
+    return rx.el.section(
+        rx.el.div(
+            icon("drama"),
+            rx.el.p(
+                "You act as ",
+                rx.el.strong(Screen.viewer_name),
+                " until ",
+                rx.el.strong(Screen.acting_until, class_name="numbers"),
+                ". Everything is recorded under both names.",
+            ),
+            posted_form(routes.POST_ACT_END, button("Stop", compact=True, type="submit")),
+        ),
+        aria_label="You act as somebody else",
+        class_name="acting",
     )
 
 

@@ -1,0 +1,59 @@
+"""What keeps the trail by itself, in every worker; several workers may do so at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from mhms_app import db
+from mhms_app.audit import chain
+from mhms_app.audit.chain import Verified
+from mhms_app.oversight import checks, retention
+
+log = logging.getLogger(__name__)
+
+SEAL_EVERY, HOUR = 5.0, 3600.0  # seconds
+VERIFY_EVERY = timedelta(days=1)
+
+
+async def seal() -> None:
+    """Seal new entries every few seconds, until cancelled."""
+    await _every(SEAL_EVERY, chain.seal_all, "the audit trail cannot be sealed (%s)")
+
+
+async def keep() -> None:
+    """Once an hour do what the trail and the settings ask for, until cancelled."""
+    await _every(HOUR, every_hour, "what is no longer kept cannot be removed (%s)")
+
+
+def every_hour() -> None:
+    """Remove what is no longer kept, seal what came very late, say where the chain ends, verify it once a day."""
+    retention.tidy()
+    chain.seal_all(thorough=True)
+    with db.transaction(read_only=True) as session:
+        log.info("the audit trail ends at %s", chain.head(session))
+        last = checks.last_check(session)
+    if last is None or last.at <= db.clock.now() - VERIFY_EVERY:
+        verify()
+
+
+def verify() -> Verified:
+    """Verify the whole chain and write down what that came to."""
+    with db.transaction(read_only=True) as session:
+        found = chain.verify(session)
+    if found.problem:
+        log.error("the audit trail is not whole: %s", found.problem)
+    with db.transaction() as session:
+        checks.note(session, None, found=found)
+    return found
+
+
+async def _every(seconds: float, work: Callable[[], object], trouble: str) -> None:
+    while True:
+        try:
+            await asyncio.to_thread(work)
+        except Exception as error:  # an outage, most likely; it must not stop for good
+            log.warning(trouble, type(error).__name__)
+        await asyncio.sleep(seconds)
