@@ -110,7 +110,7 @@ class Tab:
         for value in (False, True):
             self.send(f"{State.get_full_name()}.set_is_hydrated", {"value": value})
         said = Said()
-        while (frame := self._receive(0.1 if said.var(State, "is_hydrated") else seconds)) is not None:
+        while (frame := self._receive(0.05 if said.var(State, "is_hydrated") else seconds)) is not None:
             self._take(said, frame)
 
     def drain(self) -> Said:

@@ -15,7 +15,7 @@ from mhms_app.web.pages import PAGES
 from tests.running import RunningApp
 from tests.socket.cast import Cast, tables
 from tests.socket.hostile import Tab, tab
-from tests.socket.matrix import WIRE_NAME, Entry, matrix, page_of
+from tests.socket.matrix import REFLEX, WIRE_NAME, Entry, matrix, page_of
 
 NAN = float("nan")
 NO_TEXT: list[Any] = [None, 0, 1.5, True, NAN, [], ["a"], {}, {"a": "b"}, "\0", "a\0b", "\ud800", "x" * 100_000]
@@ -78,6 +78,16 @@ def test_what_has_the_wrong_type_is_not_even_looked_at(app: RunningApp, cast: Ca
             assert set(said.vars) == {"reflex___state____state.is_hydrated"}, (name, said.vars)
             assert not said.events, name
     assert tables(app) == before
+
+
+@pytest.mark.parametrize("name", sorted(REFLEX))
+@pytest.mark.parametrize("payload", [[], ["a"], "text", 5, {"extra": 1}, {"vars": []}, {"value": "x"}, {"info": 5}])
+def test_nor_are_the_events_of_reflex_taken_with_other_arguments(app: RunningApp, name: str, payload: Any) -> None:
+    with tab(app) as hostile:
+        hostile.visit("/")
+        said = hostile.call(name, payload)
+    assert set(said.vars) == {"reflex___state____state.is_hydrated"}
+    assert not said.events
 
 
 def test_strange_words_and_numbers_are_only_words_and_numbers(app: RunningApp, cast: Cast) -> None:
