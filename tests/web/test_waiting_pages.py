@@ -69,7 +69,7 @@ def test_an_offer_says_which_appointment_moves(now: datetime) -> None:
 def test_the_form_takes_what_the_page_can_send_and_nothing_else(wrong: dict[str, Any]) -> None:
     policy = policy_of(waiting.Waiting.event_handlers["join"].fn)
     assert policy is not None
-    assert policy.role is Role.PATIENT
+    assert policy.who is Role.PATIENT
     policy.schema.model_validate({"form": FORM})
     with pytest.raises(ValidationError):
         policy.schema.model_validate({"form": {**FORM, **wrong}})
