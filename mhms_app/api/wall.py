@@ -175,21 +175,23 @@ def security_headers(script_hashes: tuple[str, ...]) -> dict[str, str]:
         "base-uri": "'none'",
         "frame-ancestors": "'none'",
         "object-src": "'none'",
-        "report-uri": routes.CSP_REPORTS,  # for browsers that do not know the other
-        "report-to": "csp",
+        "report-uri": routes.CSP_REPORTS,
     }
+    behind_tls = settings().base_url.startswith("https://")
+    if behind_tls:
+        policy["report-to"] = "csp"  # what replaces the other; browsers that know it report over TLS only
     headers = {
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         "X-Content-Type-Options": "nosniff",
         "X-Frame-Options": "DENY",
         "Referrer-Policy": "same-origin",
-        "Reporting-Endpoints": f'csp="{routes.CSP_REPORTS}"',
         "Permissions-Policy": ", ".join(
             (*(f"{feature}=()" for feature in _UNUSED), *(f"{feature}=(self)" for feature in _PASSKEYS))
         ),
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",
     }
-    if settings().base_url.startswith("https://"):
+    if behind_tls:
+        headers["Reporting-Endpoints"] = f'csp="{routes.CSP_REPORTS}"'
         headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
     return headers

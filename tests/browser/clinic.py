@@ -20,6 +20,7 @@ from sqlmodel import select
 
 from mhms_app import db
 from mhms_app.accounts.models import Patient, User
+from mhms_app.audit import violations
 from mhms_app.booking.models import Appointment
 from mhms_app.booking.rules import new_reference
 from mhms_app.directory.models import Department, Doctor
@@ -39,6 +40,12 @@ def eventually(look: Callable[[], T]) -> T:
     while not (found := look()) and time.monotonic() < deadline:
         time.sleep(0.05)
     return found
+
+
+def reported(app: RunningApp) -> dict[str, int]:
+    """How often browsers reported a breach of the content policy, by directive."""
+    with app.database() as session:
+        return {seen.directive: seen.times for seen in violations.counts(session)}
 
 
 def a_tuesday(*, weeks: int = 2) -> date:

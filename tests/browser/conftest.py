@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.browser.clinic import end_replaced
+from tests.browser.clinic import end_replaced, reported
 from tests.browser.visitor import DESKTOP, PHONE, Visitor
 from tests.calendars.google_stand_in import Google, credentials, running
 from tests.running import RunningApp, running_app
@@ -34,6 +34,7 @@ def app(google: Google) -> Iterator[RunningApp]:
     with running_app("sqlite", environment=credentials(google)) as app:
         yield app
         end_replaced()
+        assert reported(app) == {}
 
 
 @pytest.fixture(scope="package")
