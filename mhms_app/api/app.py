@@ -6,7 +6,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from mhms_app import routes
-from mhms_app.api import acting, calendars, csp, exports, google, health, passwords, second_step, session
+from mhms_app.api import acting, calendars, csp, exports, google, health, own_account, passwords, second_step, session
 
 
 def make_api() -> Starlette:
@@ -27,7 +27,10 @@ def make_api() -> Starlette:
             Route(routes.POST_FORGOT, passwords.forget, methods=["POST"]),
             Route(routes.POST_RESET, passwords.reset, methods=["POST"]),
             Route(routes.POST_PASSWORD, passwords.change, methods=["POST"]),
+            Route(routes.POST_CLOSE, own_account.close, methods=["POST"]),
+            Route(routes.ACCOUNT_EXPORT, own_account.export),
             Route(routes.BOOKINGS_CSV, exports.bookings_csv),
+            Route(routes.AUDIT_CSV, exports.audit_csv),
             Route(routes.CALENDAR_FILE, calendars.appointment),
             Route(routes.CALENDAR_FEED, calendars.feed),
             Route(routes.GOOGLE_CALLBACK, google.callback),

@@ -9,8 +9,9 @@ from typing import Any
 import reflex as rx
 
 from mhms_app import routes
-from mhms_app.web.account import password, security, security_page
-from mhms_app.web.admin import bookings, departments, emails, overview, slots, users, worklist
+from mhms_app.web.account import closing, password, security, security_page, sessions
+from mhms_app.web.account import profile as account
+from mhms_app.web.admin import audit, bookings, departments, emails, overview, slots, users, worklist
 from mhms_app.web.admin import leave as admin_leave
 from mhms_app.web.doctor import availability, day, hours, leave, profile, unused
 from mhms_app.web.patient import booked, calendar, home, waiting
@@ -51,6 +52,9 @@ PAGES = (
     Page(routes.RESET, "New password", reset.page, reset.Reset.load),
     Page(routes.CONFIRM, "Your address", confirm.page, confirm.Confirm.load),
     Page(routes.ACCOUNT_SECURITY, "Security", security_page.page, security.Security.load),
+    Page(routes.ACCOUNT, "Your account", account.page, account.Account.load),
+    Page(routes.ACCOUNT_SESSIONS, "Your sessions", sessions.page, sessions.Sessions.load),
+    Page(routes.ACCOUNT_CLOSING, "Close your account", closing.page, closing.Closing.load),
     Page(routes.ACCOUNT_PASSWORD, "Password", password.page, password.Password.load),
     Page(routes.DOCTOR, "Your day", day.page, day.Day.load),
     Page(routes.AVAILABILITY, "Availability", availability.page, availability.Availability.load),
@@ -70,6 +74,7 @@ PAGES = (
     Page(routes.ADMIN_SLOTS, "Slots", slots.page, slots.Slots.load),
     Page(routes.ADMIN_USERS, "Users", users.page, users.Users.load),
     Page(routes.ADMIN_DEPARTMENTS, "Departments", departments.page, departments.Departments.load),
+    Page(routes.ADMIN_AUDIT, "Audit trail", audit.page, audit.Audit.load),
     Page(routes.ADMIN_EMAILS, "E-mails", emails.page, emails.Emails.load),
     Page(routes.NOT_FOUND, "Not found", not_found.page),
 )

@@ -50,6 +50,7 @@ _PLACES = {
         Place("Users", routes.ADMIN_USERS, "users"),
         Place("Departments", routes.ADMIN_DEPARTMENTS, "building-2"),
         Place("E-mails", routes.ADMIN_EMAILS, "mail"),
+        Place("Audit", routes.ADMIN_AUDIT, "scroll-text"),
     ),
 }
 _ACCOUNT = Place("Account", routes.ACCOUNT, "user-round-cog")
