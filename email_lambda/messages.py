@@ -371,6 +371,18 @@ class SecondFactorChanged(Envelope):
     data: Data
 
 
+class AccountClosed(Envelope):
+    """Somebody has closed their account: the last that they hear."""
+
+    class Data(Strict):
+        """``action_url`` leads to signing up again."""
+
+        action_url: HttpUrl
+
+    kind: Literal["ACCOUNT_CLOSED"]
+    data: Data
+
+
 Message = (
     SignupWelcome
     | AccountPassword
@@ -380,6 +392,7 @@ Message = (
     | PasswordReset
     | PasswordChanged
     | SignInNewDevice
+    | AccountClosed
     | SecondFactorChanged
     | ActedForYou
     | AccountAction

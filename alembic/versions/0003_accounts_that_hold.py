@@ -121,12 +121,15 @@ def _drop_devices() -> None:
 
 
 def _choices() -> None:
-    """What people choose for themselves: the time zone in which they also read times, and reminders."""
+    """What people decide for themselves: a time zone in which they also read times, reminders, and to leave."""
     op.add_column("user_account", sa.Column("time_zone", sa.String(length=64), server_default="", nullable=False))
     op.add_column("patient", sa.Column("reminded", sa.Boolean(), server_default=sa.true(), nullable=False))
+    left = sa.Column("recipient_left", sa.Boolean(), server_default=sa.false(), nullable=False)
+    op.add_column("outbox_message", left)
 
 
 def _drop_choices() -> None:
+    op.drop_column("outbox_message", "recipient_left")
     op.drop_column("patient", "reminded")
     op.drop_column("user_account", "time_zone")
 

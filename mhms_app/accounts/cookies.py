@@ -60,7 +60,7 @@ def read(header: str, name: str) -> str:
 
 
 FORM_COOKIE = "mhms_form"
-FormName = Literal["act", "login", "signup", "code", "forgot", "reset", "password"]
+FormName = Literal["act", "login", "signup", "code", "forgot", "reset", "password", "close"]
 _TYPED_BYTES = 480  # longer than any name or address that could be accepted
 _COOKIE_BYTES = 3900  # a browser drops cookies over 4 kB
 

@@ -53,6 +53,12 @@ class LastAdministrator(ClinicError):
     sentence = "This is the last active administrator. Make somebody else an administrator first."
 
 
+class AccountClosed(ClinicError):
+    """Its owner has left, and nothing is known of them any more."""
+
+    sentence = "The owner of this account has closed it. They can sign up again."
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """What a login needs: whom to verify, and against what.
@@ -214,21 +220,24 @@ def get_user(session: Session, actor: Actor | None, *, user_id: int) -> UserRow:
 
 
 def set_active(session: Session, actor: Actor | None, *, user_id: int, active: bool) -> UserRow:
-    """Open or close an account; closing it ends all its sessions at once.
+    """Unlock an account or lock it; locking it ends all its sessions at once. Its owner is told.
 
     Raises:
         LastAdministrator: nobody would be left to administer.
     """
     admin = require_role(actor, Role.ADMIN)
     if not active:
-        _keep_an_administrator(session, leaving=user_id, field="active")
-    user = lock_user(session, user_id)
+        keep_an_administrator(session, leaving=user_id, field="active")
+    user = _lock_open(session, user_id)
     if not active:
         sessions.close_all(session, user_id=user_id)
     user.active = active
     session.add(user)
     action = "user.activate" if active else "user.deactivate"
     audit.record(session, actor_id=admin.user_id, action=action, object_type="user", object_id=user_id)
+    notifications.account_action(
+        session, email=user.email, name=user.full_name, action="unlocked" if active else "locked"
+    )
     return _row(user)
 
 
@@ -243,7 +252,7 @@ def edit_user(
         Invalid, EmailTaken: as ``add_user``.
     """
     admin = require_role(actor, Role.ADMIN)
-    user = lock_user(session, user_id)
+    user = _lock_open(session, user_id)
     email, name = tidy_email(email), rules.tidy_name(full_name)
     if problem := rules.name_problem(name):
         raise Invalid(problem, field="full_name")
@@ -279,8 +288,8 @@ def change_role(session: Session, user_id: int, role: Role) -> User:
         LastAdministrator: nobody would be left to administer.
     """
     if role is not Role.ADMIN:
-        _keep_an_administrator(session, leaving=user_id, field="role")
-    user = lock_user(session, user_id)
+        keep_an_administrator(session, leaving=user_id, field="role")
+    user = _lock_open(session, user_id)
     if user.role == role.value:
         return user
     user.role = role.value
@@ -297,7 +306,7 @@ def give_temporary_password(
 ) -> UserRow:
     """Replace a password by a temporary one, end the user's sessions and send it to them."""
     admin = require_role(actor, Role.ADMIN)
-    user = lock_user(session, user_id)
+    user = _lock_open(session, user_id)
     user.password_hash, user.password_is_temporary = password_hash, True
     user.password_ends_at = db.clock.now() + TEMPORARY_PASSWORD
     session.add(user)
@@ -338,7 +347,7 @@ def unique_address(session: Session) -> Iterator[None]:
         raise
 
 
-def _keep_an_administrator(session: Session, *, leaving: int, field: str) -> None:
+def keep_an_administrator(session: Session, *, leaving: int, field: str = "") -> None:
     """Refuse when ``leaving`` is the only active administrator.
 
     Locks all of them in one order, so that the last two cannot leave at once or wait for each other.
@@ -355,6 +364,19 @@ def _keep_an_administrator(session: Session, *, leaving: int, field: str) -> Non
 
 def _row(user: User) -> UserRow:
     return UserRow(_id(user.id), user.full_name, user.email, user.phone, Role(user.role), user.active, user.created_at)
+
+
+def _lock_open(session: Session, user_id: int) -> User:
+    """Lock a user whose account is not closed for good.
+
+    Raises:
+        AccountClosed: it is.
+        NotFound: there is no such user.
+    """
+    user = lock_user(session, user_id)
+    if user.closed_at:
+        raise AccountClosed
+    return user
 
 
 def _id(value: int | None) -> int:

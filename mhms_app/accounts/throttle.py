@@ -66,6 +66,7 @@ _PACES = {
     "reset-address": Pace(20, 1 * _MINUTE, 30 * _MINUTE),
     # Not longer than a link is good for: whoever has to wait has a message with one that works.
     "reset-account": Pace(3, 10 * _MINUTE, 30 * _MINUTE),
+    "export-account": Pace(5, 1 * _MINUTE, 1 * _HOUR),
     "confirm-account": Pace(3, 10 * _MINUTE, 30 * _MINUTE),
 }
 

@@ -14,6 +14,7 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
             "session.refuse_code": "gave a wrong code at the login",
             "session.refuse_passkey": "was refused with a passkey",
             "session.close": "logged out",
+            "session.end": "ended another session of their own",
             "session.end_all": "ended every session",
             "second_factor.use_recovery_code": "used a recovery code",
             "passkey.copied": "used a passkey that may be a copy",
@@ -23,6 +24,10 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
         "Accounts",
         {
             "user.sign_up": "signed up",
+            "account.edit": "changed their own name, phone number or time zone",
+            "account.reminders": "turned their reminders on or off",
+            "account.export": "took all of their own data with them",
+            "account.close": "closed their own account",
             "user.add": "opened an account",
             "user.create": "opened an administrator's account",
             "user.edit": "changed name, address or phone number",

@@ -27,6 +27,7 @@ from mhms_app.booking.rules import NotChangeable, Policy, SlotTaken
 from mhms_app.booking.service import (
     SlotFacts,
     lock_patient,
+    lock_slots,
     patient_view,
     slot_under_lock,
     take_slot,
@@ -129,6 +130,35 @@ def cancel(session: Session, actor: Actor | None, *, reference: str, choice: str
     slot = slot_under_lock(session, row.slot_id)
     if refusal := _refusal(row, policy, person):
         raise refusal
+    _cancel(session, person, row, slot, why=why, by_staff=by_staff)
+
+
+def cancel_all_of(session: Session, person: Actor, *, patient_id: int, why: str) -> int:
+    """Cancel what is still to come of a patient who leaves, at whatever notice; the caller has authorised it.
+
+    Returns how many there were. Each has its message, and its time goes to who waits for it.
+    """
+    lock_patient(session, patient_id)
+    coming = (
+        select(Appointment)
+        .where(
+            col(Appointment.patient_id) == patient_id,
+            col(Appointment.status) == Status.BOOKED.value,
+            col(Appointment.starts_at) > db.clock.now(),
+        )
+        .order_by(col(Appointment.id))
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    rows = session.scalars(coming).all()
+    lock_slots(session, [row.slot_id for row in rows])
+    for row in rows:
+        _cancel(session, person, row, slot_under_lock(session, row.slot_id), why=why, by_staff=False)
+    return len(rows)
+
+
+def _cancel(session: Session, person: Actor, row: Appointment, slot: SlotFacts, *, why: str, by_staff: bool) -> None:
+    """Cancel an appointment; it and its slot are locked."""
     row.status, row.sequence = Status.CANCELLED.value, row.sequence + 1
     row.cancelled_at, row.cancelled_by, row.cancel_reason = db.clock.now(), person.user_id, why
     session.add(row)

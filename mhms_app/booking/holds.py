@@ -83,6 +83,11 @@ def hold(session: Session, actor: Actor | None, *, slot_id: int, moving: int | N
 def release(session: Session, actor: Actor | None) -> None:
     """Let go of what the acting patient holds."""
     _, patient_id = require_patient(actor)
+    release_all_of(session, patient_id=patient_id)
+
+
+def release_all_of(session: Session, *, patient_id: int) -> None:
+    """Let go of what a patient holds."""
     _open(session, col(Slot.held_by) == patient_id)
 
 

@@ -101,6 +101,7 @@ def _due(session: Session, mark: ReminderMark, ahead: timedelta, now: datetime) 
             col(Appointment.starts_at) > max(mark.done_until + ahead, now),
             col(Appointment.starts_at) <= now + ahead,
             col(Appointment.status) == Status.BOOKED.value,
+            col(Patient.reminded),
         )
         .order_by(col(Appointment.starts_at))
     )

@@ -26,7 +26,7 @@ from mhms_app.notifications import rules
 from mhms_app.notifications.models import UNFINISHED, Delivery, OutboxMessage
 from mhms_app.notifications.rules import Outcome, Verdict
 from mhms_app.notifications.senders import LambdaSender, Sender
-from mhms_app.notifications.service import FORGOTTEN, Message, OutboxChanged
+from mhms_app.notifications.service import FORGOTTEN, Message, OutboxChanged, blank_left
 
 LANES = 4  # messages under way at once in one process; a slow recipient holds up one of them
 POLL = 10.0  # seconds after which the outbox is looked at even if nobody in this process wrote to it
@@ -247,6 +247,8 @@ def _settle(claim: Claim, verdict: Verdict, error: str) -> bool:
         settled = session.execute(
             update(OutboxMessage).where(*still_ours).values(**values).execution_options(synchronize_session=False)
         )
+        if verdict is not Verdict.RETRY:
+            blank_left(session, col(OutboxMessage.id) == claim.id)
     return bool(settled.rowcount)  # type: ignore[attr-defined]
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, CheckConstraint, Index, text
+from sqlalchemy import JSON, CheckConstraint, Index, false, text
 from sqlmodel import Field, SQLModel
 
 from mhms_app.db import UTCDateTime
@@ -52,3 +52,8 @@ class OutboxMessage(SQLModel, table=True):
     last_error: str = Field(default="", max_length=200)
     created_at: datetime = Field(sa_type=UTCDateTime, description="since when it waits: written, or sent again")
     sent_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
+    recipient_left: bool = Field(
+        default=False,
+        sa_column_kwargs={"server_default": false()},
+        description="they have closed their account: it is blanked as soon as it is sent or dead",
+    )

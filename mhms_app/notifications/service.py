@@ -12,6 +12,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from sqlalchemy import ColumnElement, update
 from sqlmodel import Session, col, func, or_, select
 
 from mhms_app import db, routes
@@ -146,6 +147,33 @@ def columns(message: Message) -> dict[str, Any]:
         "last_error": "",
         "created_at": now,
     }
+
+
+def forget_recipient(session: Session, *conditions: ColumnElement[bool]) -> None:
+    """Blank these messages: those that are sent or dead at once, the others as soon as they are."""
+    mark = update(OutboxMessage).where(or_(*conditions)).values(recipient_left=True)
+    session.execute(mark.execution_options(synchronize_session=False))
+    blank_left(session)
+
+
+def blank_left(session: Session, *conditions: ColumnElement[bool]) -> None:
+    """Blank what was written to people who have left, once it is sent or dead: kind, time and key stay."""
+    session.execute(
+        update(OutboxMessage)
+        .where(
+            col(OutboxMessage.recipient_left),
+            col(OutboxMessage.state).in_((Delivery.SENT.value, Delivery.DEAD.value)),
+            *conditions,
+        )
+        .values(payload={}, recipient_email="", recipient_name="", last_error="", recipient_left=False)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def account_closed(session: Session, *, email: str, name: str) -> None:
+    """Tell somebody that their account is closed: the last that they hear."""
+    data = {"action_url": f"{settings().base_url}{routes.SIGNUP}"}
+    enqueue(session, Message("ACCOUNT_CLOSED", email, name, data, f"closed-{uuid4()}"))
 
 
 def signup_welcome(

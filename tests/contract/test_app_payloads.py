@@ -116,6 +116,7 @@ def write_every_kind() -> None:
         service.account_password(
             session, email="jo@example.com", name="Jo", temporary_password="ab2c-de3f-gh4j", good_for="3 days"
         )
+        service.account_closed(session, email="gone@example.com", name="Gone")
         service.sign_in_new_device(
             session, email="ada@example.com", name="Ada", device="Firefox on Windows", address="203.0.113.7"
         )
@@ -241,7 +242,7 @@ def test_a_real_lambda_sends_every_kind_once(database: str, mail: Path) -> None:
     written = [email.message_from_bytes(file.read_bytes(), policy=email.policy.default) for file in mail.glob("*.eml")]
     recipients = Counter(str(letter["To"].addresses[0].addr_spec) for letter in written)
     assert recipients == {
-        **{"doctor@example.com": 1, "patient@example.com": 1, "haddad@example.com": 1, "ada@example.com": 1},
+        **{"doctor@example.com": 1, "patient@example.com": 1, "haddad@example.com": 1, "ada@example.com": 1, "gone@example.com": 1},
         **{"jo@example.com": 5, "kim@example.com": 10, "lee@example.com": 7, "jo@xn--klinik-sd-x9a.example": 1},
     }
 

@@ -46,6 +46,7 @@ DATA: dict[str, dict[str, Any]] = {
         "appointments": [SPAN | {"initials": "JM"}, SPAN | {"ends_at": "2026-11-26T09:40:00Z", "initials": "ZÖ"}],
         "action_url": "https://linden.example/doctor?day=2026-11-26",
     },
+    "ACCOUNT_CLOSED": {"action_url": "https://linden.example/signup"},
     "SIGN_IN_NEW_DEVICE": {
         "device": "Firefox on Windows",
         "address": "203.0.113.7",

@@ -42,6 +42,7 @@ _KINDS = {
     "ACTED_FOR_YOU": "Acted for somebody",
     "ACCOUNT_ACTION": "Account locked or opened",
     "SIGN_IN_NEW_DEVICE": "Sign-in on a new device",
+    "ACCOUNT_CLOSED": "Account closed",
 }
 
 

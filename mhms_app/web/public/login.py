@@ -24,16 +24,19 @@ class Login(Entry):
 
     Attributes:
         is_reset: its visitor has just chosen a new password.
+        is_closed: its visitor has just closed their account.
         was_acting: they are an administrator whose time as somebody else is over.
     """
 
     is_reset: bool = False
+    is_closed: bool = False
     was_acting: bool = False
 
     @handler()
     async def load(self) -> Any:
         """Show the form, with what was refused just now."""
-        self.is_reset = self.router.url.query_parameters.get("said") == "password"
+        said = self.router.url.query_parameters.get("said")
+        self.is_reset, self.is_closed = said == "password", said == "closed"
         self.was_acting = await bridge.read(self, acting.can_come_back, token=bridge.session_token(self))
         return await self._open("login")
 
@@ -49,6 +52,10 @@ def page() -> rx.Component:
             rx.cond(
                 Login.is_reset,
                 theme.notice("Your password is changed. Log in with the new one.", tone="ok", icon_name="circle-check"),
+            ),
+            rx.cond(
+                Login.is_closed,
+                theme.notice("Your account is closed. You are welcome to come back.", icon_name="circle-check"),
             ),
             rx.cond(Login.was_acting, _come_back()),
             posted_form(
