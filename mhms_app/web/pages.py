@@ -11,7 +11,7 @@ import reflex as rx
 from mhms_app import routes
 from mhms_app.web.account import closing, password, security, security_page, sessions
 from mhms_app.web.account import profile as account
-from mhms_app.web.admin import audit, bookings, departments, emails, overview, slots, users, worklist
+from mhms_app.web.admin import audit, bookings, departments, emails, overview, slots, users, users_page, worklist
 from mhms_app.web.admin import leave as admin_leave
 from mhms_app.web.doctor import availability, day, hours, leave, profile, unused
 from mhms_app.web.patient import booked, calendar, home, waiting
@@ -72,7 +72,7 @@ PAGES = (
     Page(routes.ADMIN_LEAVE, "Leave", admin_leave.page, admin_leave.DoctorsLeave.load),
     Page(routes.ADMIN_BOOKINGS, "Bookings", bookings.page, bookings.Bookings.load),
     Page(routes.ADMIN_SLOTS, "Slots", slots.page, slots.Slots.load),
-    Page(routes.ADMIN_USERS, "Users", users.page, users.Users.load),
+    Page(routes.ADMIN_USERS, "Users", users_page.page, users.Users.load),
     Page(routes.ADMIN_DEPARTMENTS, "Departments", departments.page, departments.Departments.load),
     Page(routes.ADMIN_AUDIT, "Audit trail", audit.page, audit.Audit.load),
     Page(routes.ADMIN_EMAILS, "E-mails", emails.page, emails.Emails.load),

@@ -27,6 +27,12 @@ from tests.socket.hostile import tab
 PUBLIC = """
 account.password.Password
     email is_changed must_choose
+account.security.Security
+    app asked codes codes_left codes_text drawn has_one is_duty keys(id, name, when) next_path open qr_code
+    question recovered secret shown
+admin.audit.Audit
+    address asked export_path is_first is_last lines(about, acted_by, detail, id, place, what, when, who) only
+    summary tone whole
 admin.bookings.Bookings
     address anybody asked chosen(department, doctor, email, id, patient, phone, reference, when) departments
     doctor doctors export_path first is_first is_last lines(can_change, department, doctor, email, patient,
@@ -49,10 +55,11 @@ admin.slots.Slots
     address asked departments doctor doctors drawn fresh is_asking is_first is_last lines(can_withdraw, day,
     department, doctor, id, state, time, tone) picked preview summary typed weekdays
 admin.users.Users
-    address asked asking chosen_role departments form is_first is_last is_open left_behind people(active,
-    approved, department, department_id, doctor_id, email, id, name, phone, role, role_name, since, state, tone)
-    person(active, approved, department, department_id, doctor_id, email, id, name, phone, role, role_name,
-    since, state, tone) summary
+    address asked asking chosen_role departments form has_factor history(device, refused, when) is_first is_last
+    is_open left_behind must_choose people(active, approved, department, department_id, doctor_id, email, id,
+    name, phone, role, role_name, since, state, tone) person(active, approved, department, department_id,
+    doctor_id, email, id, name, phone, role, role_name, since, state, tone) reason summary visits(device,
+    refused, when)
 admin.worklist.Worklist
     address anybody asked chosen(department, doctor, email, id, patient, phone, reference, when) first is_first
     is_last lines(department, doctor, email, id, patient, phone, reference, since, when, why) more summary
@@ -118,7 +125,9 @@ public.forgot.Forgot
 public.landing.Landing
     day departments(name, value) offers(department, initials, name, next_free, path, slots)
 public.login.Login
-    is_reset
+    is_closed is_reset was_acting
+public.login_code.LoginCode
+    has_app question
 public.new_password.NewPassword
     score strength
 public.offer.Offer
@@ -128,7 +137,7 @@ public.reset.Reset
 public.signup.Signup
     departments(name, value)
 screen.Screen
-    errors met notice notice_tone viewer_initials viewer_name viewer_role
+    acting_until errors met notice notice_tone viewer_initials viewer_name viewer_role
 shell.Messages
 """
 

@@ -54,7 +54,7 @@ STRANGE_ADDRESSES = [
 ]
 _RAW = ["a%00b", "%ED%A0%80", "%FF%FE", "%"]  # bytes that are no text
 FILTERS = ("q", "department", "doctor", "day", "week", "page", "slot", "status", "state", "role", "from", "to")
-QUERY = (*FILTERS, "next", "google")
+QUERY = (*FILTERS, "group", "person", "object", "next", "google")
 
 # What these take is stored as it was typed.
 KEEP_WHAT_IS_TYPED = {
@@ -64,7 +64,7 @@ KEEP_WHAT_IS_TYPED = {
     "admin.users.Users.save",
     "doctor.profile.Profile.save",
 }
-MAY_BE_MISSING = {"role", "department", "choice", "reason", "who", "part", "earliest", "slot", "message"}
+MAY_BE_MISSING = {"role", "department", "choice", "reason", "who", "part", "earliest", "slot", "message", "old_code"}
 
 
 def test_what_has_the_wrong_type_is_not_even_looked_at(app: RunningApp, cast: Cast) -> None:

@@ -119,7 +119,7 @@ def _line_of(row: OutboxRow, now: datetime) -> Line:
     return Line(
         id=row.id,
         kind=_KINDS.get(row.kind, row.kind),
-        name=row.name,
+        name=row.name or "No longer kept",
         email=row.email,
         created=words.moment(row.created_at, now=now),
         attempts=words.number(row.attempts),
