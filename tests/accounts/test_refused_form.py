@@ -24,8 +24,9 @@ def test_it_comes_back_as_it_was() -> None:
     assert refused_form(header(refused.to_cookie()), "signup") == refused
 
 
-def test_it_does_not_show_up_on_the_other_form() -> None:
-    assert refused_form(header(RefusedForm("login", {}, {"password": "No."}).to_cookie()), "signup") is None
+@pytest.mark.parametrize("other", ["signup", "reset", "password", "forgot"])
+def test_it_does_not_show_up_on_another_form(other: str) -> None:
+    assert refused_form(header(RefusedForm("login", {}, {"password": "No."}).to_cookie()), other) is None
 
 
 def test_two_equal_refusals_are_two() -> None:
