@@ -105,6 +105,35 @@ def test_whoever_guesses_keeps_nobody_else_out(app: RunningApp) -> None:
         assert log_in(elsewhere, email).headers["location"] == "/patient"
 
 
+def test_whom_the_account_knows_gets_in_while_it_is_attacked_from_everywhere(app: RunningApp) -> None:
+    """A known browser at a new place, and a new browser at a known place; a stranger waits with the attackers."""
+    email, wait = somebody(app), 0
+    with client(app) as phone, client(app) as elsewhere, client(app) as stranger:
+        log_in(phone, email)
+        phone.post("/session/end")
+        while wait < 3:
+            with client(app) as guesser:
+                wait = seconds_to_wait(log_in(guesser, email, "a guess from yet another place"))
+        stranger.cookies.set("mhms_device", "made up")
+        assert seconds_to_wait(log_in(stranger, email)) > 0
+        elsewhere.cookies.set("mhms_device", phone.cookies["mhms_device"])
+        assert log_in(elsewhere, email).headers["location"] == "/patient"
+        phone.cookies.clear()
+        assert log_in(phone, email).headers["location"] == "/patient"
+
+
+def seconds_to_wait(answer: httpx.Response) -> int:
+    told = re.search(r"in (\d+) second", refusal(answer)["errors"].get("form", ""))
+    return int(told[1]) if told else 0
+
+
+def test_another_spelling_of_an_address_is_no_other_account(app: RunningApp) -> None:
+    with client(app) as guesser:
+        for spelling in ("jo@b\u00fccher.example", "JO@bu\u0308cher.example", "jo@xn--bcher-kva.example"):
+            answers = [log_in(guesser, spelling, f"guess {number}") for number in range(3)]
+        assert "form" in refusal(answers[-1])["errors"]
+
+
 def test_guessing_many_accounts_closes_the_address_and_no_header_changes_it(app: RunningApp) -> None:
     email = somebody(app)
     with client(app) as guesser, client(app) as elsewhere:
@@ -201,7 +230,7 @@ def test_a_password_never_comes_back(app: RunningApp, visitor: httpx.Client) -> 
 
 def test_in_production_a_doctor_waits_for_approval(production: RunningApp, visitor_behind_tls: httpx.Client) -> None:
     doctor = {"role": "doctor", "email": "new.doctor@example.com", "full_name": "Dr. New Arrival", "department": "1"}
-    assert sign_up(visitor_behind_tls, **doctor).headers["location"] == "/doctor"
+    assert sign_up(visitor_behind_tls, **doctor).headers["location"] == "/account/security"  # its second factor first
     with tab(production, origin="https://clinic.example") as stranger:
         assert "New Arrival" not in stranger.visit("/doctors").text
 
