@@ -56,6 +56,12 @@ def matrix(cast: Cast) -> dict[str, Entry]:
     policy = dict.fromkeys(PolicyTexts.__annotations__, "1")
     account = {"full_name": "New Person", "email": "new.person@example.com", "phone": ""}
     lines: dict[str, tuple[str, dict[str, Any]]] = {
+        "account.address.Address.ask": (SOMEBODY, {"is_asking": False}),
+        "account.address.Address.ask_change": (SOMEBODY, {"typed": {"email": "new@example.com", "current": "wrong"}}),
+        "account.address.Address.load": (SOMEBODY, {}),
+        "account.address.Address.send_again": (SOMEBODY, {}),
+        "account.address.Address.take_back": (SOMEBODY, {}),
+        "account.address.Address.toggle_characters": (SOMEBODY, {}),
         "account.password.Password.load": (SOMEBODY, {}),
         "account.security.Security.add_app": (
             SOMEBODY,

@@ -25,6 +25,8 @@ from tests.socket.hostile import tab
 # Everything that a State may send to its browser, with the fields of its rows: a new var, or a new field of
 # a row, is written down here by somebody who has asked whether this page's reader may see it.
 PUBLIC = """
+account.address.Address
+    change(email, left, taken, until) email form is_asking is_confirmed shown
 account.password.Password
     email is_changed must_choose
 account.security.Security
