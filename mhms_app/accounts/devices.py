@@ -39,7 +39,7 @@ def meet(session: Session, *, user: User, browser: Browser) -> Met:
         if theirs:
             _tell(session, user, replace(browser, device=browser.device or "An unknown device"))
         device = device or KnownDevice(
-            user_id=user.id, token_hash=hashed, device="", first_seen_at=now, last_seen_at=now
+            user_id=user.id or 0, token_hash=hashed, device="", first_seen_at=now, last_seen_at=now
         )
     device.device, device.last_seen_at, device.forgotten_at = browser.device[:80], now, None
     session.add(device)

@@ -132,9 +132,9 @@ def _require_free_to_go(session: Session, person: Actor, doctor_id: int | None) 
 
 
 def _stop_waiting(session: Session, patient_id: int) -> None:
-    entries = select(col(Waiting.id)).where(col(Waiting.patient_id) == patient_id, col(Waiting.ended_at).is_(None))
-    for entry_id in session.scalars(entries.order_by(col(Waiting.id))).all():
-        waiting.end(session, entry_id=entry_id)
+    entries = select(Waiting).where(col(Waiting.patient_id) == patient_id, col(Waiting.ended_at).is_(None))
+    for entry in session.scalars(entries.order_by(col(Waiting.id))).all():
+        waiting.end(session, entry_id=entry.id or 0)
 
 
 def _forget_messages(session: Session, user: User, patient_id: int | None) -> None:
@@ -163,7 +163,7 @@ def _forget_account(session: Session, user: User) -> None:
         update(LoginSession).where(col(LoginSession.user_id) == user_id).values(device="", address="", device_id=None)
     )
     for table in (KnownDevice, LoginStep, CalendarFeed):
-        session.execute(delete(table).where(col(table.user_id) == user_id))  # type: ignore[attr-defined]
+        session.execute(delete(table).where(col(table.user_id) == user_id))
     user.email = user.email_key = f"closed-{user_id}@closed.invalid"  # RFC 2606: nobody ever has such an address
     user.full_name, user.name_key, user.phone, user.time_zone = NAME, search_key(NAME), "", ""
     user.password_hash, user.password_is_temporary, user.password_ends_at = "", False, None

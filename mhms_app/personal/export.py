@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date, datetime, time
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -49,7 +49,7 @@ def export(session: Session, actor: Actor | None) -> Document:
         {"at": each.at, "device": each.device, "address": each.address, "succeeded": each.succeeded}
         for each in sign_ins
     ]
-    document: Document = {
+    document = {
         "version": VERSION,
         "written_at": db.clock.now(),
         "complete": all(len(rows) <= MOST for rows in written.values()),
@@ -58,7 +58,8 @@ def export(session: Session, actor: Actor | None) -> Document:
     if doctor:
         document["profile"] = _profile(session, doctor)
     document |= {name: rows[:MOST] for name, rows in written.items()}
-    return _plain(document)
+    plain: Document = _plain(document)
+    return plain
 
 
 def _account(session: Session, user: User, patient: Patient | None) -> Document:
@@ -214,15 +215,16 @@ def _of_doctor(doctor: Doctor) -> dict[str, Select[Any]]:
 
 def _select(table: Any, **columns: Any) -> Select[Any]:
     """These columns of a table under these names, the latest row first."""
-    named = (col(column).label(name) for name, column in columns.items())
+    named: list[Any] = [col(column).label(name) for name, column in columns.items()]
     return select(*named).select_from(table).order_by(col(table.id).desc())
 
 
 def _all_of(table: Any, *but: str) -> Select[Any]:
-    return _select(table, **{name: getattr(table, name) for name in table.__table__.columns.keys() if name not in but})
+    names = [column.name for column in table.__table__.columns if column.name not in but]
+    return _select(table, **{name: getattr(table, name) for name in names})
 
 
-def _with_doctor(rows: Select[Any], doctor_id: ColumnElement[Any], department_id: ColumnElement[Any]) -> Select[Any]:
+def _with_doctor(rows: Select[Any], doctor_id: Any, department_id: Any) -> Select[Any]:
     return (
         rows.join(Department, col(Department.id) == department_id)
         .outerjoin(Doctor, col(Doctor.id) == doctor_id)

@@ -72,7 +72,7 @@ def _not_now() -> rx.Component:
 
 def _happens() -> rx.Component:
     return theme.card(
-        rx.el.ul(rx.foreach(Closing.happens, lambda said: rx.el.li(said)), class_name="bullets"),
+        rx.el.ul(rx.foreach(Closing.happens, rx.el.li), class_name="bullets"),
         theme.line(theme.link("Download your data first", routes.ACCOUNT, icon_after="arrow-right")),
         title="What will happen",
     )
