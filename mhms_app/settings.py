@@ -29,6 +29,8 @@ DEFAULT_EMAIL_SECRET = "development-only-secret-not-for-real-patients"  # noqa: 
 
 _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")  # 32 bytes, as cryptography.fernet writes them
 
+_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
+
 # The Lambda's own variables: `.env` may hold them too, for the local Lambda.
 OF_THE_LAMBDA = (
     "MHMS_EMAIL_FROM",
@@ -158,6 +160,8 @@ class Settings(BaseModel):
                 raise ValueError("MHMS_EMAIL_SECRET must be set in production")
             if not self.base_url.startswith("https://"):
                 raise ValueError("MHMS_BASE_URL must begin with https:// in production")
+            if self.email_url.startswith("http://") and urlsplit(self.email_url).hostname not in _THIS_MACHINE:
+                raise ValueError("MHMS_EMAIL_URL must begin with https:// in production, or be on this machine")
             if self.demo:
                 raise ValueError("MHMS_DEMO must be 0 in production: the demo accounts have a public password")
         return self

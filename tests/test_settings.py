@@ -106,6 +106,8 @@ def test_production_is_accepted_when_it_is_safe() -> None:
         ("MHMS_EMAIL_SECRET", Settings().email_secret, PRODUCTION),
         ("MHMS_BASE_URL", "http://clinic.example", PRODUCTION),
         ("MHMS_BASE_URL", "", PRODUCTION),
+        ("MHMS_EMAIL_URL", "http://mail.clinic.example", PRODUCTION),
+        ("MHMS_EMAIL_URL", "http://127.0.0.1.clinic.example:3001", PRODUCTION),
         ("MHMS_DEMO", "1", PRODUCTION),
     ],
 )

@@ -125,6 +125,29 @@ def test_a_length_that_is_no_number_breaks_nothing(app: RunningApp, length: str)
 
 
 @pytest.mark.parametrize(
+    "lengths",
+    [
+        "Content-Length: 4\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 4",
+        "Content-Length: 4\r\nContent-Length: 49",
+        "Content-Length: 4\r\nTransfer-Encoding: \tchunked",
+        "Content-Length: 4\r\nTransfer-Encoding: xchunked",
+    ],
+    ids=ascii,
+)
+def test_no_request_is_smuggled_in_the_body_of_another(app: RunningApp, lengths: str) -> None:
+    """A proxy and the server could see different ends of a body; what is in it must not be answered."""
+    smuggled = f"GET /healthz HTTP/1.1\r\nHost: localhost:{app.port}\r\nX: x\r\n\r\n"
+    request = f"POST /session HTTP/1.1\r\nHost: localhost:{app.port}\r\nOrigin: {app.base_url}\r\n{lengths}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", app.port), timeout=30) as raw:
+        raw.sendall(f"{request}{len(smuggled):x}\r\n{smuggled}\r\n0\r\n\r\n".encode())
+        raw.shutdown(socket.SHUT_WR)
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+    assert b'"status"' not in answer
+    assert not answer.startswith(b"HTTP/1.1 5")
+
+
+@pytest.mark.parametrize(
     "type_", ["multipart/form-data", "application/json", "text/plain", "multipart/form-data; boundary=x"]
 )
 def test_a_body_that_is_no_form_is_a_refused_form(app: RunningApp, type_: str) -> None:
@@ -205,7 +228,14 @@ def test_no_answer_shows_what_is_inside(app: RunningApp, cast: Cast) -> None:
         assert answer.status_code < 500, kind
         for word in ("Traceback", "sqlalchemy", "starlette", "/site-packages/", "line "):
             assert word not in answer.text or kind in ("page", "page of a doctor", "no page", "asset"), kind
-        assert "x-powered-by" not in answer.headers
+        assert not {"server", "x-powered-by"} & answer.headers.keys(), kind
+
+
+def test_every_answer_says_what_it_is_and_in_which_alphabet(app: RunningApp) -> None:
+    for kind, answer in answers(app).items():
+        type_ = answer.headers.get("content-type", "")
+        assert bool(type_) == bool(answer.content), kind
+        assert "charset=utf-8" in type_ or not type_.startswith("text/"), kind
 
 
 def test_health_says_nothing_but_health(app: RunningApp) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import httpx
 import pytest
@@ -63,6 +65,21 @@ def test_any_answer_is_understood(code: int, body: str, expected: Outcome) -> No
     answer = httpx.Response(code, content=body.encode(errors="surrogateescape"))
     client = httpx.Client(transport=httpx.MockTransport(lambda _request: answer))
     assert LambdaSender(client).send(message("welcome-1")) == expected
+
+
+@pytest.mark.parametrize("code", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed(receiver: Receiver, configure: Callable[[str, str], None], code: int) -> None:
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(code)
+            self.send_header("Location", receiver.url)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        configure("MHMS_EMAIL_URL", f"http://127.0.0.1:{server.server_port}")
+        assert LambdaSender().send(message("welcome-1")).verdict is not Verdict.SENT
+    assert receiver.sent == []
 
 
 def test_a_lambda_that_is_down_or_silent_is_tried_again(configure: Callable[[str, str], None]) -> None:
