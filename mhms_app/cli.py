@@ -10,13 +10,14 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from mhms_app import db, demo, launch, sealed
-from mhms_app.accounts import passwords
+from mhms_app.accounts import factors, passwords, second_factor
 from mhms_app.accounts import service as accounts
 from mhms_app.actor import Role
 from mhms_app.audit import chain, violations
 from mhms_app.audit import service as audit
 from mhms_app.audit.rules import head_in
 from mhms_app.availability import hours
+from mhms_app.calendars import google
 from mhms_app.errors import ClinicError
 from mhms_app.notifications import dispatcher
 from mhms_app.notifications import service as notifications
@@ -100,6 +101,22 @@ def load_demo() -> None:
 def new_key() -> None:
     """Print a new key for MHMS_ENCRYPTION_KEYS."""
     typer.echo(sealed.new_key())
+
+
+@app.command()
+def reseal() -> None:
+    """Seal every secret with the newest key of MHMS_ENCRYPTION_KEYS: after that the older ones can go."""
+    with db.transaction() as session:
+        apps, calendars = factors.reseal(session), google.reseal(session)
+    typer.echo(f"{apps} authenticator apps and {calendars} calendars are sealed with the newest key.")
+
+
+@app.command()
+def reset_second_factor(email: Annotated[str, typer.Argument(help="Of the account.")]) -> None:
+    """Take a lost second factor away from somebody; for the last administrator, who has nobody else to ask."""
+    with db.transaction() as session:
+        second_factor.reset_from_outside(session, email=email)
+    typer.echo(f"{email} logs in with the password alone, until there is a new second factor.")
 
 
 @app.command()
@@ -195,7 +212,7 @@ def main() -> None:
     """Run a command; a wrong setting or a refusal is one sentence and exit 1, not a stack trace."""
     try:
         app()
-    except (SettingsError, ClinicError, launch.LaunchFailed) as problem:
+    except (SettingsError, ClinicError, launch.LaunchFailed, sealed.Unreadable) as problem:
         typer.echo(f"MHMS: {problem}", err=True)
         raise SystemExit(1) from None
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 class Unreadable(Exception):
     """It was sealed with a key that is not there, or it was changed."""
 
+    def __str__(self) -> str:
+        return "Something was sealed with a key that is not in MHMS_ENCRYPTION_KEYS."
+
 
 def new_key() -> str:
     """A key for ``MHMS_ENCRYPTION_KEYS``."""

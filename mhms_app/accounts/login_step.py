@@ -43,7 +43,7 @@ class StepOver(ClinicError):
 class WrongCode(ClinicError):
     """A code that is not right, or was used already."""
 
-    sentence = "This code is not right, or was used already. Please wait for the next one."
+    sentence = "This code is not right, or was used already. Please try another one."
     field = "code"
 
 

@@ -246,6 +246,24 @@ def forget_unused(session: Session) -> None:
     session.execute(update(GoogleConnection).values(sync_token=""))
 
 
+def reseal(session: Session) -> int:
+    """Seal every account's tokens with the newest key; returns how many there were.
+
+    One that a worker renews meanwhile is left alone: it is sealed with the newest key by that.
+
+    Raises:
+        Unreadable: one of them was sealed with a key that is not there.
+    """
+    connections = session.execute(select(GoogleConnection.doctor_id, GoogleConnection.sealed_tokens)).all()  # type: ignore[call-overload]
+    for doctor_id, sealed in connections:
+        session.execute(
+            update(GoogleConnection)
+            .where(col(GoogleConnection.doctor_id) == doctor_id, col(GoogleConnection.sealed_tokens) == sealed)
+            .values(sealed_tokens=seal(unseal(sealed)))
+        )
+    return len(connections)
+
+
 def tokens_in(sealed: str) -> Tokens:
     """Read tokens from the database.
 

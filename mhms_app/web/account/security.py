@@ -181,7 +181,7 @@ class Security(Screen):
         found: Factors = await bridge.read(self, second_factor.overview)
         now = bridge.now()
         self.is_duty, self.codes_left = found.is_duty, found.codes_left
-        self.app = f"Since {words.moment(found.app_since, now=now)}" if found.app_since else ""
+        self.app = f"Since {words.date_of(words.local(found.app_since).date())}" if found.app_since else ""
         self.keys = [
             Key(
                 one.id,
