@@ -36,6 +36,7 @@ class Actor:
     Attributes:
         must_do: what they have to do before anything else, or None.
         acted_by: the administrator who acts as this person, or None.
+        time_zone: in which they also read times (IANA); ``""`` is the clinic's.
         acting_until: when that ends; aware UTC.
     """
 
@@ -48,6 +49,7 @@ class Actor:
     touch_due: bool = False
     must_do: Duty | None = None
     acted_by: int | None = None
+    time_zone: str = ""
     acting_until: datetime | None = None
 
 

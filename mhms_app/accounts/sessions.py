@@ -128,6 +128,7 @@ def resolve(session: Session, token: str, *, address: str = "") -> Actor | None:
         touch_due=rules.touch_is_due(view, now=now),
         must_do=Duty(login.must_do) if login.must_do else None,
         acted_by=acted_by,
+        time_zone=user.time_zone,
         acting_until=login.expires_at if acting else None,
     )
 
@@ -169,11 +170,13 @@ def close(session: Session, *, token: str) -> None:
 
     Whoever acts as somebody else ends their own session with it: it is the one that they logged in to.
     """
-    actor = resolve(session, token)
+    origin = audit.origin_of(session)
+    actor = resolve(session, token, address=origin.address)
     if actor is not None:
         audit.record(
             session, actor_id=actor.user_id, action="session.close", object_type="user", object_id=actor.user_id
         )
+    audit.come_from(session, origin)
     own = select(Acting.admin_session_id).join(LoginSession, col(LoginSession.id) == col(Acting.session_id))
     end(
         session,

@@ -197,6 +197,8 @@ def _introduce(state: Any, actor: Actor | None) -> None:
     until = words.clock(actor.acting_until) if actor and actor.acting_until else ""
     if state.acting_until != until:
         state.acting_until = until
+    if actor is not None and state._time_zone != actor.time_zone:
+        state._time_zone = actor.time_zone
     if actor is not None and (state.viewer_name, state.viewer_role) != (actor.name, actor.role.value):
         state.viewer_name, state.viewer_role = actor.name, actor.role.value
         state.viewer_initials = initials(actor.name)

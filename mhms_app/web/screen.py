@@ -21,6 +21,7 @@ class Screen(rx.State):
     notice_tone: str = "ok"
     errors: dict[str, str] = {}
 
+    _time_zone: str = ""  # in which the viewer also reads times; empty is the clinic's
     _owner: int = 0  # the login session that the contents of this tab belong to; 0 is nobody's
     _has_duty: bool = False  # that person has to do something else first: nothing is left unasked
 

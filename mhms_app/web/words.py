@@ -105,6 +105,20 @@ def zone_name(instant: datetime, *, zone: ZoneInfo | None = None) -> str:
     return f"{place} time ({short if short.isalpha() else f'UTC{short}'})" if place != short else short
 
 
+def elsewhere(start: datetime, end: datetime, *, zone: str) -> str:
+    """ "09:00 – 09:20, Lisbon time (WET)": a time on another clock, with its day when that is another.
+
+    ``""`` where the clinic's clock shows the same, and for no zone.
+    """
+    there = ZoneInfo(zone) if zone else settings().zone
+    clocks = [(local(each, there), local(each)) for each in (start, end)]
+    if all(theirs.utcoffset() == ours.utcoffset() for theirs, ours in clocks):
+        return ""
+    theirs, ours = clocks[0]
+    day = f"{weekday(theirs.date())} {day_month(theirs.date())}, " if theirs.date() != ours.date() else ""
+    return f"{day}{hours(start, end, zone=there)}, {zone_name(start, zone=there)}"
+
+
 def ago(instant: datetime, *, now: datetime) -> str:
     """ "12 s ago", "5 min ago", "3 h ago", "yesterday", "4 days ago"."""
     seconds = max(0, int((now - instant).total_seconds()))

@@ -27,11 +27,17 @@ from tests.socket.hostile import tab
 PUBLIC = """
 account.address.Address
     change(email, left, taken, until) email form is_asking is_confirmed shown
+account.closing.Closing
+    happens refusal
 account.password.Password
     email is_changed must_choose
+account.profile.Account
+    clinics_zone full_name phone reminded time_zone told zones
 account.security.Security
     app asked codes codes_left codes_text drawn has_one is_duty keys(id, name, when) next_path open qr_code
     question recovered secret shown
+account.sessions.Sessions
+    asked open(about, device, icon, id, is_here) past(about, succeeded, when)
 admin.audit.Audit
     address asked export_path is_first is_last lines(about, acted_by, detail, id, place, what, when, who) only
     summary tone whole
@@ -96,15 +102,17 @@ doctor.profile.Profile
 doctor.unused.Unused
     loaded next_page previous_page slots(week, when) summary total
 patient.booked.Booked
-    is_cancelling shown(about, ahead, before, calendar_path, can_change, day, doctor, doctor_path, email,
-    google_path, hours, move_path, place, reason, reasons, reference, refusal, status, tone, until, why, zone)
+    is_cancelling shown(about, ahead, before, calendar_path, can_change, day, doctor, doctor_path, elsewhere,
+    email, google_path, hours, move_path, place, reason, reasons, reference, refusal, status, tone, until, why,
+    zone)
 patient.calendar.Calendar
     asked feeds(id, shows, since) new(address, webcal)
 patient.home.Home
-    address before(calendar_path, doctor, doctor_path, initials, move_path, path, place, reason, reference,
-    status, tone, when) greeting has_before is_last later(calendar_path, doctor, doctor_path, initials,
-    move_path, path, place, reason, reference, status, tone, when) lead next(calendar_path, doctor, doctor_path,
-    initials, move_path, path, place, reason, reference, status, tone, when) page q status summary zone
+    address before(calendar_path, doctor, doctor_path, elsewhere, initials, move_path, path, place, reason,
+    reference, status, tone, when) greeting has_before is_last later(calendar_path, doctor, doctor_path,
+    elsewhere, initials, move_path, path, place, reason, reference, status, tone, when) lead next(calendar_path,
+    doctor, doctor_path, elsewhere, initials, move_path, path, place, reason, reference, status, tone, when)
+    page q status summary zone
 patient.waiting.Waiting
     department doctor drawn entries(id, times, whom) part today weekdays
 public.confirm.Confirm

@@ -58,6 +58,7 @@ QUERY = (*FILTERS, "group", "person", "object", "next", "google")
 
 # What these take is stored as it was typed.
 KEEP_WHAT_IS_TYPED = {
+    "account.profile.Account.save",
     "patient.booked.Booked.cancel",
     "admin.departments.Departments.save",
     "admin.users.Users.create",

@@ -81,3 +81,26 @@ def test_numbers_bring_their_noun() -> None:
     assert words.count(0, "slot") == "0 slots"
     assert words.count(2, "person", "people") == "2 people"
     assert words.count(1180, "slot") == "1\N{NARROW NO-BREAK SPACE}180 slots"
+
+
+@pytest.mark.parametrize(
+    ("instant", "zone", "said"),
+    [
+        ("2026-11-26T09:00Z", "Europe/Lisbon", "09:00 – 09:20, Lisbon time (WET)"),
+        ("2026-11-26T09:00Z", "", ""),
+        ("2026-11-26T09:00Z", "Europe/Paris", ""),  # another name for the same clock
+        ("2026-11-26T23:30Z", "Asia/Tokyo", "08:30 – 08:50, Tokyo time (JST)"),  # the 27th in Berlin too
+        ("2026-11-26T22:30Z", "Asia/Tokyo", "Fri 27 Nov, 07:30 – 07:50, Tokyo time (JST)"),
+        ("2026-11-26T09:00Z", "America/Sao_Paulo", "06:00 – 06:20, Sao Paulo time (UTC-03)"),
+        # Tunis has no summer time: it agrees with Berlin in winter, and no longer once Berlin's clocks have changed.
+        ("2027-03-28T00:30Z", "Africa/Tunis", ""),
+        ("2027-03-28T01:00Z", "Africa/Tunis", "02:00 – 02:20, Tunis time (CET)"),
+        ("2027-03-28T00:50Z", "Africa/Tunis", "01:50 – 02:10, Tunis time (CET)"),  # Berlin's clock jumps meanwhile
+        # London and Berlin change at the same instant, New York three weeks before.
+        ("2027-03-20T14:00Z", "America/New_York", "10:00 – 10:20, New York time (EDT)"),
+        ("2027-03-10T14:00Z", "America/New_York", "09:00 – 09:20, New York time (EST)"),
+    ],
+)
+def test_a_time_elsewhere_is_said_when_the_clocks_differ(instant: str, zone: str, said: str) -> None:
+    start = datetime.fromisoformat(instant)
+    assert words.elsewhere(start, start + timedelta(minutes=20), zone=zone) == said

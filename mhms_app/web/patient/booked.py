@@ -32,6 +32,7 @@ class Appointment:
     day: str = ""
     hours: str = ""
     zone: str = ""
+    elsewhere: str = ""
     doctor: str = ""
     about: str = ""
     place: str = ""
@@ -93,12 +94,12 @@ class Booked(Screen):
 
     async def _show(self, reference: str) -> None:
         try:
-            self.shown = _appointment(await bridge.read(self, changes.own, reference=reference))
+            self.shown = _appointment(await bridge.read(self, changes.own, reference=reference), self._time_zone)
         except NotFound:
             self.shown = Appointment()
 
 
-def _appointment(found: Own) -> Appointment:
+def _appointment(found: Own, time_zone: str) -> Appointment:
     row, now, refusal = found.appointment, bridge.now(), found.choices.refusal
     status, tone = STATUS[row.status]
     place = f"{settings().clinic_name}{f', {row.location}' if row.location else ''}"
@@ -107,6 +108,7 @@ def _appointment(found: Own) -> Appointment:
         day=words.long_day(words.local(row.starts_at).date()),
         hours=words.hours(row.starts_at, row.ends_at),
         zone=words.zone_name(row.starts_at),
+        elsewhere=words.elsewhere(row.starts_at, row.ends_at, zone=time_zone),
         doctor=row.doctor,
         about=" · ".join(part for part in (row.title, row.department) if part),
         place=place,
@@ -155,7 +157,7 @@ def _content() -> rx.Component:
         ),
         theme.card(
             theme.facts(
-                ("When", _lines(shown.day, shown.hours, small=shown.zone)),
+                ("When", rx.fragment(_lines(shown.day, shown.hours, small=shown.zone), _elsewhere())),
                 ("Doctor", _lines(shown.doctor, small=shown.about)),
                 ("Where", shown.place),
                 ("Reference", rx.el.span(shown.reference, class_name="numbers")),
@@ -179,6 +181,12 @@ def _lines(*facts: str, small: str) -> rx.Component:
     """One below the other, the last one small."""
     above = [part for fact in facts for part in (fact, rx.el.br())]
     return rx.fragment(*above, rx.el.span(small, class_name="small second"))
+
+
+def _elsewhere() -> rx.Component:
+    """When that is for somebody who lives elsewhere."""
+    said = rx.fragment(rx.el.br(), rx.el.span("For you ", Booked.shown.elsewhere, class_name="small second"))
+    return rx.cond(Booked.shown.elsewhere, said)
 
 
 def _former(span: str) -> rx.Component:

@@ -35,6 +35,7 @@ class Appointment:
 
     reference: str = ""
     when: str = ""
+    elsewhere: str = ""
     doctor: str = ""
     initials: str = ""
     place: str = ""
@@ -102,9 +103,9 @@ class Home(Screen):
         self.page = min(max(page, 1), _LAST_PAGE)
         found = await bridge.read(self, lists.home, search=self.q, status=self.status, page=self.page, size=_SIZE)
         now = bridge.now()
-        upcoming = [_appointment(row, now) for row in found.upcoming]
+        upcoming = [_appointment(row, now, self._time_zone) for row in found.upcoming]
         self.next, self.later = upcoming[0] if upcoming else Appointment(), upcoming[1:]
-        self.before = [_appointment(row, now) for row in found.past.rows]
+        self.before = [_appointment(row, now, self._time_zone) for row in found.past.rows]
         self.has_before = bool(self.before or self.q or self.status)
         self.greeting = f"{_greeting(words.local(now).hour)}, {self.viewer_name}"
         self.lead = _lead(found.upcoming[0].starts_at, now) if found.upcoming else "You have no appointment ahead."
@@ -116,13 +117,14 @@ class Home(Screen):
         self.address = routes.with_query(routes.PATIENT, q=self.q, status=self.status, page=page_shown)
 
 
-def _appointment(row: AppointmentRow, now: datetime) -> Appointment:
+def _appointment(row: AppointmentRow, now: datetime, zone: str) -> Appointment:
     status, tone = FOR_PATIENT[row.status]
     if row.status == "booked" and row.ends_at <= now:
         status, tone = "Over", ""
     return Appointment(
         reference=row.reference,
         when=words.span(row.starts_at, row.ends_at, now=now),
+        elsewhere=words.elsewhere(row.starts_at, row.ends_at, zone=zone),
         doctor=row.doctor,
         initials=initials(row.doctor),
         place=" · ".join(part for part in (row.department, row.location) if part),
@@ -187,7 +189,11 @@ def _next() -> rx.Component:
             rx.el.span(theme.unseen("Reference "), shown.reference, class_name="small second numbers"),
             apart=True,
         ),
-        rx.el.div(rx.el.h2(shown.when), rx.el.p(Home.zone, class_name="small second")),
+        rx.el.div(
+            rx.el.h2(shown.when),
+            rx.el.p(Home.zone, class_name="small second"),
+            rx.cond(shown.elsewhere, rx.el.p("For you ", shown.elsewhere, class_name="small second")),
+        ),
         theme.person(shown.doctor, shown.place, shown.initials),
         rx.cond(shown.reason, theme.well(rx.el.strong("Reason: "), shown.reason)),
         theme.line(
@@ -211,8 +217,15 @@ def _nothing_ahead() -> rx.Component:
 def _later_row(row: Appointment) -> rx.Component:
     return theme.list_row(
         rx.el.a(row.when, href=row.path),
-        f"{row.doctor} · {row.place}",
+        _about(row),
         theme.chip(row.status, row.tone),
+    )
+
+
+def _about(row: Appointment) -> rx.Component:
+    """With whom and where, and when that is for somebody who lives elsewhere."""
+    return rx.fragment(
+        f"{row.doctor} · {row.place}", rx.cond(row.elsewhere, rx.fragment(rx.el.br(), f"For you {row.elsewhere}"))
     )
 
 
@@ -275,7 +288,7 @@ def _filters() -> rx.Component:
 def _before_row(row: Appointment) -> rx.Component:
     return theme.list_row(
         row.when,
-        f"{row.doctor} · {row.place}",
+        _about(row),
         theme.chip(row.status, row.tone),
         theme.link_button(rx.fragment("Book again", theme.unseen(" with ", row.doctor)), row.doctor_path, compact=True),
     )
