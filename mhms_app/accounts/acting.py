@@ -96,7 +96,14 @@ def end(session: Session, *, token: str) -> Changed:
     acting, person_id = found
     sessions.end(session, col(LoginSession.id) == acting.session_id)
     session.delete(acting)  # whoever finds the token later goes nowhere with it
-    audit.record(session, actor_id=acting.admin_id, action="acting.end", object_type="user", object_id=person_id)
+    audit.record(
+        session,
+        actor_id=acting.admin_id,
+        action="acting.end",
+        object_type="user",
+        object_id=person_id,
+        session_id=acting.admin_session_id,
+    )
     own = _replace_token(session, acting.admin_session_id)
     return Changed(own, Role.ADMIN, person_id)
 

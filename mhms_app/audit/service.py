@@ -51,6 +51,12 @@ def come_from(session: Session, origin: Origin) -> None:
     session.info[_ORIGIN] = origin
 
 
+def origin_of(session: Session) -> Origin:
+    """From where everything is done in this transaction, as ``come_from`` said."""
+    origin: Origin = session.info.get(_ORIGIN, Origin())
+    return origin
+
+
 def note(
     session: Session,
     *,
@@ -62,7 +68,7 @@ def note(
     rows: int | None = None,
 ) -> None:
     """Note that somebody looks at personal data; whoever ends this transaction hands it to ``readings.keep``."""
-    origin = session.info.get(_ORIGIN, Origin())
+    origin = origin_of(session)
     session.info.setdefault(_NOTED, []).append(Reading(actor_id, action, object_type, object_id, detail, rows, origin))
 
 
@@ -89,7 +95,7 @@ def record(
         detail: what changed, without personal data.
         session_id: the login session that it is about, where that is not the one in which it is done.
     """
-    origin = session.info.get(_ORIGIN, Origin())
+    origin = origin_of(session)
     session.add(
         AuditEntry(
             at=clock.now(),

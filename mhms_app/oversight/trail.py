@@ -258,7 +258,8 @@ def _objects(session: Session, entries: Sequence[AuditEntry]) -> dict[tuple[str,
 
 def _numbered(entry: AuditEntry) -> str:
     """What an object without a name is called."""
-    return f"{entry.object_type.capitalize()} {entry.object_id}" if entry.object_type and entry.object_id else ""
+    known = entry.object_id is not None and entry.object_type != "audit"
+    return f"{entry.object_type.capitalize()} {entry.object_id}" if known else ""
 
 
 def _key(text: str) -> int | None:

@@ -8,13 +8,15 @@ import pytest
 from sqlmodel import Session, col, select
 
 from mhms_app import db
-from mhms_app.accounts import acting, sessions
+from mhms_app.accounts import acting, entrance, sessions
 from mhms_app.accounts import service as accounts
 from mhms_app.accounts.acting import NotThisPerson
 from mhms_app.accounts.models import Acting, KnownDevice, LoginSession, User
 from mhms_app.accounts.sessions import Browser
 from mhms_app.actor import Actor, Role, require_oneself
+from mhms_app.audit import service as audit
 from mhms_app.audit.models import AuditEntry
+from mhms_app.audit.service import Origin
 from mhms_app.booking import service as booking
 from mhms_app.booking.statement import book_at_once
 from mhms_app.errors import Invalid, LoginRequired, NotAllowed, NotAsSomebodyElse, NotFound
@@ -208,6 +210,17 @@ def test_the_tabs_of_the_paused_session_are_closed(office: Office) -> None:
     stop()
     ended = [fact for fact in heard if isinstance(fact, sessions.SessionsEnded)]
     assert [sessions.hash_token(office.own)] == [one for fact in ended for one in fact.token_hashes]
+
+
+def test_a_login_is_recorded_with_its_address_whatever_session_was_before_it(office: Office) -> None:
+    with db.transaction() as session:
+        audit.come_from(session, Origin("203.0.113.5"))
+        entrance.enter(session, user_id=office.patient, browser=HERE, earlier=office.own)
+    with db.transaction(read_only=True) as session:
+        closed, opened = session.exec(select(AuditEntry).order_by(col(AuditEntry.id).desc()).limit(2)).all()[::-1]
+    assert (closed.action, closed.address) == ("session.close", "203.0.113.5")
+    assert (opened.action, opened.address) == ("session.open", "203.0.113.5")
+    assert closed.session_id != opened.session_id
 
 
 def test_locking_the_person_ends_it(office: Office) -> None:

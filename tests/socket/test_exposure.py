@@ -66,8 +66,8 @@ admin.users.Users
     address asked asking chosen_role departments form has_factor history(device, refused, when) is_first is_last
     is_open left_behind must_choose people(active, approved, department, department_id, doctor_id, email, id,
     name, phone, role, role_name, since, state, tone) person(active, approved, department, department_id,
-    doctor_id, email, id, name, phone, role, role_name, since, state, tone) reason summary visits(device,
-    refused, when)
+    doctor_id, email, id, name, phone, role, role_name, since, state, tone) reason reason_problem summary
+    visits(device, refused, when)
 admin.worklist.Worklist
     address anybody asked chosen(department, doctor, email, id, patient, phone, reference, when) first is_first
     is_last lines(department, doctor, email, id, patient, phone, reference, since, when, why) more summary

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,10 @@ from mhms_app.web.shell import frame
 
 if TYPE_CHECKING:
     from sqlmodel import Session
+
+
+_NOTHING = "–"
+_LONG_HASH = re.compile(r"(:[0-9a-f]{8})[0-9a-f]{56}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +110,9 @@ def line_of(row: TrailRow, now: datetime) -> Line:
         who=row.actor or ("The system" if not row.address else "Somebody who was not logged in"),
         acted_by=row.acted_by,
         what=row.what,
-        about=row.about,
-        detail=row.detail,
-        place=f"{row.address}, session {row.session_id}" if row.address and row.session_id else row.address,
+        about=row.about or _NOTHING,
+        detail=_LONG_HASH.sub(r"\1…", row.detail),
+        place=f"{row.address}, session {row.session_id}" if row.address and row.session_id else row.address or _NOTHING,
     )
 
 

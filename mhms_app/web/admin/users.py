@@ -94,7 +94,7 @@ class Users(Listing, Screen):
         must_choose: they choose a new password at the next login.
         visits: their sessions that stand.
         history: the latest attempts to log in.
-        reason: why an administrator wants to act as them, as it was refused.
+        reason, reason_problem: why an administrator wants to act as them, as it was refused, and what was wrong.
         left_behind: the appointments to come that would need a person if this doctor were gone; "" when there are none.
     """
 
@@ -107,6 +107,7 @@ class Users(Listing, Screen):
     visits: list[Visit] = []
     history: list[Visit] = []
     reason: str = ""
+    reason_problem: str = ""
     left_behind: str = ""
     chosen_role: str = "patient"
     asking: str = ""
@@ -116,14 +117,15 @@ class Users(Listing, Screen):
     _filters: ClassVar[tuple[str, ...]] = ("q", "role", "status")
 
     @handler(Role.ADMIN)
-    async def load(self) -> None:
+    async def load(self) -> Any:
         """Show the people that the address asks for."""
-        self.is_open, self.reason = False, ""
+        self.is_open, self.reason, self.reason_problem = False, "", ""
         self._read_address()
         await self._show()
         if user_id := key_of(self.router.url.query_parameters.get("person", "")):
             await self._show_person(user_id)
-            self._show_refused()
+            return self._show_refused()
+        return None
 
     @handler(Role.ADMIN)
     async def open(self, user_id: int) -> None:
@@ -261,11 +263,13 @@ class Users(Listing, Screen):
         self.departments = [(str(row.id), row.name) for row in departments]
         self._show_pages(len(page.rows), page.total)
 
-    def _show_refused(self) -> None:
+    def _show_refused(self) -> Any:
         """Show why the form was refused in which the administrator asked to act as this person."""
         if refused := refused_form(self.router.headers.cookie or "", "act"):
-            self.asking, self.errors = "act", refused.errors
-            self.reason = refused.typed.get("reason", "")
+            self.asking, self.reason = "act", refused.typed.get("reason", "")
+            self.reason_problem = " ".join(refused.errors.values())
+            return rx.set_focus("reason")
+        return None
 
     def _take(self, row: PersonRow) -> None:
         self.person = _person_of(row)

@@ -91,7 +91,7 @@ def _acting() -> rx.Component:
             "Why?",
             "reason",
             default_value=Users.reason,
-            error=Users.errors["reason"],
+            error=Users.reason_problem,
             hint="In 10 characters or more, for the audit trail and for the person.",
             max_length=300,
         ),
@@ -99,7 +99,7 @@ def _acting() -> rx.Component:
             theme.button("Act as this person", kind="primary", type="submit"),
             theme.button("Not now", kind="quiet", on_click=Users.ask("")),
         ),
-        class_name="form confirm",
+        class_name="form well",
     )
     return rx.cond(
         person.active & (person.role != "admin"),
