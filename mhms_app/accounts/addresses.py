@@ -59,7 +59,7 @@ class Offered:
 
 def look(session: Session, actor: Actor | None) -> Address:
     """Return one's own address."""
-    person = require_person(actor, with_duty=True)
+    person = require_person(actor)
     user = session.get_one(User, person.user_id)
     return Address(user.email, user.email_confirmed_at is not None, _change(session, user))
 
@@ -83,7 +83,7 @@ def send_again(session: Session, actor: Actor | None, *, then: str = "") -> str:
     Raises:
         TooManyAttempts: asked for too often.
     """
-    person = require_oneself(actor, with_duty=True)
+    person = require_oneself(actor)
     throttle.check(confirm_account=person.email)
     user = lock_user(session, person.user_id)
     if user.email_confirmed_at is None:
@@ -192,15 +192,15 @@ def _change(session: Session, user: User) -> Change | None:
 def _mail(session: Session, user: User, purpose: Purpose, *, to: str, email: str) -> None:
     """Ask one of the mailboxes; whoever has an account with the new address is told instead, and asked nothing."""
     token = links.issue(session, user, purpose, sent_to=to)
-    other = select(col(User.id)).where(col(User.email_key) == accounts.email_key(to), col(User.id) != user.id)
-    is_taken = session.scalar(other) is not None
+    other = select(User).where(col(User.email_key) == accounts.email_key(to), col(User.id) != user.id)
+    taken_by = session.scalars(other).first()
     notifications.email_change(
         session,
         email=to,
-        name=user.full_name,
-        side="taken" if is_taken else "old" if purpose is Purpose.CHANGE_OLD else "new",
+        name=(taken_by or user).full_name,
+        side="taken" if taken_by else "old" if purpose is Purpose.CHANGE_OLD else "new",
         new_email=email,
-        path=routes.LOGIN if is_taken else routes.confirm(token),
+        path=routes.LOGIN if taken_by else routes.confirm(token),
         good_for=in_words(GOOD_FOR[purpose]),
     )
 

@@ -38,7 +38,7 @@ class User(SQLModel, table=True):
     email_confirmed_at: datetime | None = Field(default=None, sa_type=UTCDateTime)
     password_is_temporary: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     password_ends_at: datetime | None = Field(
-        default=None, sa_type=UTCDateTime, description="until when a temporary one opens a session"
+        default=None, sa_type=UTCDateTime, description="until when one that was mailed opens a session"
     )
     closed_at: datetime | None = Field(default=None, sa_type=UTCDateTime, description="its owner has closed it")
     time_zone: str = Field(

@@ -37,7 +37,7 @@ class Owner:
 
     Attributes:
         password_hash: of the one until now.
-        must_choose: it is a temporary one, with which they have just logged in.
+        must_choose: they have just logged in with it, and nothing else opens before they have chosen another.
     """
 
     email: str

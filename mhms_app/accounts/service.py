@@ -188,7 +188,7 @@ def confirm_by_password(session: Session, *, user_id: int) -> None:
     """Somebody has typed their password: a temporary one was mailed, so they have confirmed their address by that."""
     session.execute(
         update(User)
-        .where(col(User.id) == user_id, col(User.password_is_temporary), col(User.email_confirmed_at).is_(None))
+        .where(col(User.id) == user_id, col(User.password_ends_at).is_not(None), col(User.email_confirmed_at).is_(None))
         .values(email_confirmed_at=db.clock.now())
     )
 
@@ -273,7 +273,7 @@ def _move(session: Session, user: User, old: str) -> None:
     links.end(session, user)
     if user.email_confirmed_at is not None:
         notifications.email_changed(session, email=old, name=user.full_name, by="clinic")
-    if user.password_is_temporary:
+    if user.password_ends_at is not None:
         user.password_ends_at = db.clock.now()
     if settings().verify_email:
         user.email_confirmed_at = None

@@ -54,7 +54,7 @@ def book(session: Session, actor: Actor | None, *, slot_id: int, reason: str, ke
     """Book a slot for the acting patient; the same key returns the same booking.
 
     Raises:
-        SlotTaken, SlotWithdrawn, SlotPast, DoctorUnavailable, PatientBusy, TooManyAppointments: as
+        SlotTaken, SlotWithdrawn, SlotPast, DoctorUnavailable, PatientBusy, EmailNotConfirmed, TooManyAppointments: as
             ``rules.why_not_bookable`` decides.
         Invalid: the reason is too long.
         NotFound: there is no such slot.

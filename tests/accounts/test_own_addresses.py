@@ -238,8 +238,10 @@ def test_a_temporary_password_that_opens_the_account_confirms_its_address() -> N
 
 
 @pytest.mark.usefixtures("database", "now", "verifying")
-def test_a_password_that_its_owner_chose_confirms_nothing() -> None:
+def test_a_password_that_was_not_mailed_confirms_nothing() -> None:
     jo = sign_up()
+    with db.transaction() as session:
+        session.get_one(User, jo.user_id).password_is_temporary = True  # an administrator asks for another
     with db.transaction() as session:
         accounts.confirm_by_password(session, user_id=jo.user_id)
     assert not look(jo).is_confirmed
@@ -326,7 +328,7 @@ def test_a_taken_address_is_answered_like_a_free_one_and_its_owner_is_told(jo: A
         free.change.until,
     )
     (told,) = mailed(to=NEW)
-    assert (told.kind, told.payload["side"]) == ("EMAIL_CHANGE", "taken")
+    assert (told.kind, told.payload["side"], told.recipient_name) == ("EMAIL_CHANGE", "taken", "Kim Other")
     assert told.payload["action_url"].endswith("/login")
 
 

@@ -20,7 +20,7 @@ class Password(NewPassword):
 
     Attributes:
         email: of the account.
-        must_choose: the password is a temporary one; the clinic opens once its owner has chosen another.
+        must_choose: nothing else opens before they have chosen another password.
         is_changed: it was changed just now.
     """
 
@@ -44,7 +44,7 @@ def page() -> rx.Component:
     """The page of the password."""
     lead = rx.cond(
         Password.must_choose,
-        "The one that you were sent is good for one login. The next is yours alone.",
+        "Before you go on, choose one that only you know.",
         "You are asked for the one that you have now, and every other device is logged out.",
     )
     return account_frame(

@@ -10,6 +10,11 @@ from mhms_app.web import theme
 from mhms_app.web.admin.users import ROLES, Users
 from mhms_app.web.admin.users_access import access_sections, left_behind
 
+_NEW_ADDRESS = (
+    "Another address may have to be confirmed by its owner first. The one until now is told, and a temporary password "
+    "that was sent there stops working."
+)
+
 
 def _panel(title: Any, *content: Any) -> rx.Component:
     return theme.panel(
@@ -56,7 +61,7 @@ def known_panel() -> rx.Component:
         Users.person.name,
         rx.el.p("Account since ", Users.person.since, class_name="small second"),
         theme.form(
-            *_account_fields(auto_focus=True),
+            *_account_fields(about_email=_NEW_ADDRESS, auto_focus=True),
             theme.button("Save", kind="primary", type="submit", full=True),
             on_submit=Users.save,
             key=Users.form,
@@ -99,7 +104,7 @@ def _role_form() -> rx.Component:
     )
 
 
-def _account_fields(**first: Any) -> tuple[rx.Component, ...]:
+def _account_fields(*, about_email: str = "", **first: Any) -> tuple[rx.Component, ...]:
     person = Users.person
     return (
         theme.text_field(
@@ -115,6 +120,7 @@ def _account_fields(**first: Any) -> tuple[rx.Component, ...]:
             "email",
             type="email",
             default_value=person.email,
+            hint=about_email,
             error=Users.errors["email"],
             auto_complete="off",
             auto_capitalize="off",

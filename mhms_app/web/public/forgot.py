@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import reflex as rx
 
 from mhms_app import routes
@@ -21,7 +19,7 @@ class Forgot(Entry):
     sent: bool = False
 
     @handler()
-    async def load(self) -> Any:
+    async def load(self) -> None:
         """Show the form, or that a message may be on its way."""
         self.sent = self.router.url.query_parameters.get("sent") == "1"
         self._bring_back("forgot")

@@ -17,8 +17,6 @@ from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
 
-_LONGEST_TOKEN = 64
-
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -50,7 +48,7 @@ class Offer(Screen):
     @handler()
     async def load(self) -> None:
         """Show the offer to whoever has its link."""
-        self._token = self.router.url.path.rstrip("/").rpartition("/")[2][:_LONGEST_TOKEN]
+        self._token = routes.token_in(self.router.url.path)
         self.login_path = routes.login_then(routes.offer(self._token))
         await self._show()
 
