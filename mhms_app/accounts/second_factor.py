@@ -28,7 +28,7 @@ from mhms_app.audit import service as audit
 from mhms_app.errors import ClinicError, Invalid, NotAllowed, NotFound
 from mhms_app.notifications import service as notifications
 from mhms_app.notifications.service import FactorChange
-from mhms_app.sealed import seal, unseal
+from mhms_app.sealed import Unreadable, seal, unseal
 
 SETUP = timedelta(minutes=30)
 _MOST_PASSKEYS = 20
@@ -63,14 +63,12 @@ class Factors:
     Attributes:
         app_since: since when there is an authenticator app, aware UTC; None when there is none.
         codes_left: recovery codes that are not used.
-        is_needed: the role needs a second factor.
         is_duty: nothing else can be done before there is one.
     """
 
     app_since: datetime | None
     passkeys: tuple[PasskeyRow, ...]
     codes_left: int
-    is_needed: bool
     is_duty: bool
 
 
@@ -93,7 +91,6 @@ def overview(session: Session, actor: Actor | None) -> Factors:
             for one in factors.passkeys_of(session, person.user_id)
         ),
         codes_left=factors.codes_left(session, person.user_id),
-        is_needed=factors.needs_one(person.role),
         is_duty=person.must_do is Duty.SECOND_FACTOR,
     )
 
@@ -125,7 +122,10 @@ def add_app(
     setup = session.get(FactorSetup, person.session_id, populate_existing=True)
     if setup is None or not setup.sealed_secret or setup.expires_at <= db.clock.now():
         raise SetupOver
-    secret = unseal(setup.sealed_secret)
+    try:
+        secret = unseal(setup.sealed_secret)
+    except Unreadable:
+        raise SetupOver from None
     step = totp.matching_step(secret, "".join(code.split()), now=db.clock.now())
     if step is None:
         raise WrongCode("This is not the code that the app shows now. Is the clock of your phone right?")
@@ -336,7 +336,6 @@ def _begin(session: Session, setup: FactorSetup) -> None:
 
 def _first_codes(session: Session, person: Actor) -> tuple[str, ...]:
     """Whoever loses their phone needs another way in: the first factor brings recovery codes."""
-    session.flush()
     return () if factors.codes_left(session, person.user_id) else factors.new_recovery_codes(session, person.user_id)
 
 
