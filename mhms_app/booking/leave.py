@@ -17,7 +17,7 @@ from sqlmodel import Session, col
 
 from mhms_app import db
 from mhms_app.accounts.models import Patient, User
-from mhms_app.actor import Actor, require_person
+from mhms_app.actor import Actor, require_oneself, require_person
 from mhms_app.audit import service as audit
 from mhms_app.availability import hours
 from mhms_app.booking import changes, leave_rules, offers, proposals, rules, settling
@@ -119,7 +119,9 @@ def take(
     Raises:
         Invalid: these days cannot be a leave, or appointments shall be cancelled without a word.
         NotFound: there is no such doctor, or it is not the actor's to manage.
+        NotAsSomebodyElse: an administrator acts as the doctor, instead of entering the leave under their own name.
     """
+    require_oneself(actor)
     doctor = directory.managed_doctor(session, actor, doctor_id=doctor_id)
     _check(first, last)
     message = rules.tidy_reason(message, most=rules.WHY_LENGTH)

@@ -16,7 +16,7 @@ from sqlmodel import Session, col
 
 from mhms_app import db
 from mhms_app.accounts.sessions import hash_token
-from mhms_app.actor import Actor
+from mhms_app.actor import Actor, require_oneself
 from mhms_app.audit import service as audit
 from mhms_app.availability import busy
 from mhms_app.calendars import google_client
@@ -85,7 +85,9 @@ def begin(session: Session, actor: Actor | None) -> str:
     Raises:
         NotFound: the clinic has no credentials for Google.
         Conflict: the account that was connected before is still being disconnected.
+        NotAsSomebodyElse: an administrator acts as the doctor.
     """
+    require_oneself(actor)
     doctor = directory.require_doctor(session, actor)
     if actor is None or not settings().has_google:
         raise NotFound
@@ -182,7 +184,9 @@ def choose(session: Session, actor: Actor | None, *, calendar: Calendar | None, 
 
     Raises:
         NotFound: no account is connected, or no calendar is chosen.
+        NotAsSomebodyElse: an administrator acts as the doctor.
     """
+    require_oneself(actor)
     doctor = directory.require_doctor(session, actor)
     row = session.get(GoogleConnection, doctor.id, with_for_update=True)
     if row is None or row.leaving or not (calendar or row.calendar_id) or not settings().has_google:
@@ -209,7 +213,9 @@ def disconnect(session: Session, actor: Actor | None, *, remove: bool) -> None:
 
     Raises:
         NotFound: none is connected.
+        NotAsSomebodyElse: an administrator acts as the doctor.
     """
+    require_oneself(actor)
     doctor = directory.require_doctor(session, actor)
     busy.change(session, doctor_id=doctor.id, events={}, all_of_them=True)
     left = session.execute(

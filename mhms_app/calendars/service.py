@@ -16,7 +16,7 @@ from mhms_app import db, routes
 from mhms_app.accounts.models import Patient, User
 from mhms_app.accounts.rules import initials
 from mhms_app.accounts.sessions import hash_token
-from mhms_app.actor import Actor, Role, require_role
+from mhms_app.actor import Actor, Role, require_oneself, require_role
 from mhms_app.audit import service as audit
 from mhms_app.booking.models import Appointment, Status
 from mhms_app.calendars import ical, rules
@@ -69,8 +69,10 @@ def create_feed(session: Session, actor: Actor | None, *, shows: str) -> str:
 
     Raises:
         NotAllowed: this role has no such calendar.
+        NotAsSomebodyElse: an administrator acts as them.
         Conflict: they have as many addresses as one person may.
     """
+    require_oneself(actor)
     person = _require_person(actor)
     wanted = Shows(shows)
     if refusal := rules.why_no_feed(person.role, wanted, standing=len(list_feeds(session, actor))):

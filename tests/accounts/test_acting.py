@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -17,8 +18,11 @@ from mhms_app.actor import Actor, Role, require_oneself
 from mhms_app.audit import service as audit
 from mhms_app.audit.models import AuditEntry
 from mhms_app.audit.service import Origin
+from mhms_app.booking import leave
 from mhms_app.booking import service as booking
 from mhms_app.booking.statement import book_at_once
+from mhms_app.calendars import google
+from mhms_app.calendars import service as calendars
 from mhms_app.errors import Invalid, LoginRequired, NotAllowed, NotAsSomebodyElse, NotFound
 from mhms_app.notifications.models import OutboxMessage
 from tests import builders
@@ -145,8 +149,26 @@ def test_only_administrators_act_and_only_for_themselves(office: Office) -> None
 
 
 def test_what_only_the_person_may_do_is_refused(office: Office) -> None:
+    person = who(office.begin().token)
     with pytest.raises(NotAsSomebodyElse):
-        require_oneself(who(office.begin().token))
+        require_oneself(person)
+    with db.transaction() as session, pytest.raises(NotAsSomebodyElse):
+        calendars.create_feed(session, person, shows="own")
+
+
+def test_a_doctors_leave_and_google_calendar_are_the_doctors_own(office: Office) -> None:
+    with db.transaction() as session:
+        doctor = builders.doctor(session).user_id
+    person, day = who(office.begin(user_id=doctor).token), db.clock.today() + timedelta(days=3)
+    refused: list[Callable[[Session], object]] = [
+        lambda session: leave.take(session, person, first=day, last=day, choices={}),
+        lambda session: google.begin(session, person),
+        lambda session: google.choose(session, person, calendar=None, shows=google.Shows("busy")),
+        lambda session: google.disconnect(session, person, remove=True),
+    ]
+    for step in refused:
+        with db.transaction() as session, pytest.raises(NotAsSomebodyElse):
+            step(session)
 
 
 def test_everything_is_in_the_trail_under_both_names_and_the_person_is_told(office: Office) -> None:

@@ -12,6 +12,7 @@ import reflex as rx
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from mhms_app import routes
 from mhms_app.actor import Role
 from mhms_app.availability.rules import day_of
 from mhms_app.booking import changes, proposals
@@ -232,6 +233,7 @@ def change_panel(state: Any, *, done: rx.Component | None = None) -> rx.Componen
             rx.match(state.way, ("cancel", _cancel_form(state)), ("done", done or rx.fragment()), _move_form(state)),
             key=chosen.reference,
         ),
+        theme.link("Its history", f"{routes.ADMIN_AUDIT}?q={chosen.reference}", icon_after="arrow-right"),
         aside=theme.icon_button("Close", "x", compact=True, on_click=state.close),
         label="Appointment",
         sheet=chosen.reference != "",
