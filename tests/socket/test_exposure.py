@@ -34,8 +34,8 @@ account.password.Password
 account.profile.Account
     clinics_zone full_name phone reminded time_zone told zones
 account.security.Security
-    app asked codes codes_left codes_text drawn has_one is_duty keys(id, name, when) next_path open qr_code
-    question recovered secret shown
+    app asked codes codes_left drawn has_one is_duty keys(id, name, when) next_path open qr_code question
+    recovered secret shown
 account.sessions.Sessions
     asked open(about, device, icon, id, is_here) past(about, succeeded, when)
 admin.audit.Audit

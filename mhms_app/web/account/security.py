@@ -68,7 +68,7 @@ class Security(Screen):
         asked: the passkey that is to be removed, or 0.
         secret, qr_code: of a new app, to be typed or scanned.
         question: what the browser needs to make a passkey, as JSON.
-        codes, codes_text: recovery codes just made, and all of them as a text.
+        codes: recovery codes just made.
         recovered: somebody has just logged in with a recovery code.
         next_path: where they were going then.
         shown: the password can be read.
@@ -86,7 +86,6 @@ class Security(Screen):
     qr_code: str = ""
     question: str = ""
     codes: list[str] = []
-    codes_text: str = ""
     recovered: bool = False
     next_path: str = ""
     shown: bool = False
@@ -173,7 +172,7 @@ class Security(Screen):
 
     async def _done(self, sentence: str, codes: tuple[str, ...] = ()) -> None:
         await self._show()
-        self.codes, self.codes_text = list(codes), "\n".join(codes)
+        self.codes = list(codes)
         self.tell(sentence)
 
     async def _show(self) -> None:
@@ -196,4 +195,4 @@ class Security(Screen):
 
     def _close(self) -> None:
         self.open, self.asked, self.secret, self.qr_code, self.question = "", 0, "", "", ""
-        self.codes, self.codes_text, self.shown = [], "", False
+        self.codes, self.shown = [], False

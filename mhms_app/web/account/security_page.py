@@ -68,6 +68,7 @@ def _all_done() -> rx.Component:
 
 def _new_codes() -> rx.Component:
     """Codes just made, shown once."""
+    codes: Any = rx.Var.create(Security.codes).to(list[str])
     panel = theme.card(
         rx.el.p(
             "If you lose your phone, each of these opens your account once, instead of its code. "
@@ -75,11 +76,11 @@ def _new_codes() -> rx.Component:
         ),
         rx.el.ul(rx.foreach(Security.codes, rx.el.li), class_name="codes numbers"),
         theme.line(
-            theme.button("Copy", icon_name="copy", on_click=rx.set_clipboard(Security.codes_text)),
+            theme.button("Copy", icon_name="copy", on_click=rx.set_clipboard(codes.join("\n"))),
             theme.button(
                 "Download",
                 icon_name="download",
-                on_click=rx.download(data=Security.codes_text, filename="recovery-codes.txt"),
+                on_click=rx.download(data="data:text/plain," + codes.join("%0A"), filename="recovery-codes.txt"),
             ),
             theme.button("Print", icon_name="printer", custom_attrs={"onClick": _PRINT}),
         ),
