@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import reflex as rx
 from pydantic import Field
@@ -102,7 +102,7 @@ class Address(Screen):
         self.email, self.is_confirmed = found.email, found.is_confirmed
         self.change = Change()
         if change is not None:
-            until = words.moment(change.until, now=bridge.now())
+            until = words.moment(change.until, now=bridge.now()).replace("To", "to", 1)
             self.change = Change(change.email, change.left, change.taken, until)
 
 
@@ -173,14 +173,14 @@ def _form() -> rx.Component:
 def _under_way() -> rx.Component:
     change = Address.change
     return theme.stack(
-        rx.el.p("It is to become ", rx.el.strong(change.email), ". Until ", change.until, " this is missing:"),
-        rx.el.ul(
-            rx.cond(change.left, rx.fragment(), rx.el.li("the link in the message to the address that you have now")),
-            rx.cond(change.taken, rx.fragment(), rx.el.li("the link in the message to the new address")),
-        ),
+        rx.el.p("It becomes ", rx.el.strong(change.email), " once both links are opened, until ", change.until, "."),
+        theme.facts(("Address now", _agreed(change.left)), ("New address", _agreed(change.taken))),
         theme.line(
             theme.button("Take it back", on_click=Address.take_back),
             theme.button("I have opened them", kind="quiet", on_click=Address.load),
         ),
-        gap="tight",
     )
+
+
+def _agreed(has_agreed: Any) -> rx.Component:
+    return rx.cond(has_agreed, theme.chip("Done", "ok"), theme.chip("Waits for its link", "warn"))
