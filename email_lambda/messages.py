@@ -125,11 +125,15 @@ class Visit(Span):
 
 
 class Appointment(Visit):
-    """One appointment as its patient sees it; ``sequence`` rises with every change (RFC 5546, section 2.1.4)."""
+    """One appointment as its patient sees it; ``sequence`` rises with every change (RFC 5546, section 2.1.4).
+
+    ``own_time_zone`` is where the patient reads times too, if that is not the clinic's.
+    """
 
     reference: Line
     uid: Line
     sequence: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    own_time_zone: TimeZone | None = None
 
 
 class Envelope(Strict):

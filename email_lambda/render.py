@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from .invite import invitation
-from .messages import CalendarMessage, Message, Span
+from .messages import Appointment, CalendarMessage, Message, Span
 
 _FORMS = ("txt", "html")
 _SECOND_FACTOR = {  # what happened to it: in a few words, and what it means
@@ -98,6 +98,18 @@ def zone_at(instant: datetime, time_zone: str) -> str:
     return _zone(time_zone, instant.astimezone(ZoneInfo(time_zone)))
 
 
+def elsewhere(time: Appointment) -> str:
+    """Say when on the patient's own clock: ``09:00 – 09:20, Lisbon time, WET``; ``""`` where it shows the same."""
+    if time.own_time_zone is None:
+        return ""
+    there = Span(starts_at=time.starts_at, ends_at=time.ends_at, time_zone=time.own_time_zone)
+    theirs, ours = _local(there), _local(time)
+    if [each.utcoffset() for each in theirs] == [each.utcoffset() for each in ours]:
+        return ""
+    when = hours(there) if theirs[0].date() == ours[0].date() else span(there)
+    return f"{when}, {zone_name(there)}"
+
+
 def moment(instant: datetime, time_zone: str) -> str:
     """Say an instant in a zone: ``Thu 26 Nov, 18:00``."""
     local = instant.astimezone(ZoneInfo(time_zone))
@@ -155,6 +167,7 @@ _templates.filters.update(
     hours=hours,
     zone_name=zone_name,
     zone_at=zone_at,
+    elsewhere=elsewhere,
     moment=moment,
     short_date=short_date,
     long_date=long_date,

@@ -390,8 +390,8 @@ def _keep_history(session: Session, row: Appointment, person: Actor) -> None:
 
 def _facts(session: Session, row: Appointment, slot: SlotFacts) -> AppointmentFacts:
     """What a message about the appointment says."""
-    email, name = session.execute(
-        select(col(User.email), col(User.full_name))
+    email, name, time_zone = session.execute(
+        select(col(User.email), col(User.full_name), col(User.time_zone))
         .join(Patient, col(Patient.user_id) == col(User.id))
         .where(col(Patient.id) == row.patient_id)
     ).one()
@@ -405,6 +405,7 @@ def _facts(session: Session, row: Appointment, slot: SlotFacts) -> AppointmentFa
         row.starts_at,
         row.ends_at,
         row.sequence,
+        time_zone,
     )
 
 

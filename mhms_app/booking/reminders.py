@@ -87,6 +87,7 @@ def _due(session: Session, mark: ReminderMark, ahead: timedelta, now: datetime) 
             Appointment,
             col(_Patient.email),
             col(_Patient.full_name),
+            col(_Patient.time_zone),
             col(_Doctor.full_name),
             col(Department.name),
             col(Department.location),
@@ -109,7 +110,7 @@ def _due(session: Session, mark: ReminderMark, ahead: timedelta, now: datetime) 
 
 
 def _message(row: Sequence[Any], before: str) -> Message:
-    appointment, email, name, doctor, department, location = row
+    appointment, email, name, time_zone, doctor, department, location = row
     facts = AppointmentFacts(
         appointment.reference,
         email,
@@ -120,5 +121,6 @@ def _message(row: Sequence[Any], before: str) -> Message:
         appointment.starts_at,
         appointment.ends_at,
         appointment.sequence,
+        time_zone,
     )
     return notifications.appointment_reminder(facts, before=before)

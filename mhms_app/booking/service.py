@@ -260,6 +260,7 @@ def _take(session: Session, patient: Actor, patient_id: int, slot: SlotFacts, *,
             location=slot.location,
             starts_at=slot.starts_at,
             ends_at=slot.ends_at,
+            time_zone=patient.time_zone,
         ),
     )
     audit.record(

@@ -26,7 +26,7 @@ from mhms_app.notifications.service import OutboxChanged
 
 _BOOK = """
 WITH person AS (
-    SELECT p.id AS patient_id, u.id AS user_id, u.email, u.full_name, l.id AS session_id
+    SELECT p.id AS patient_id, u.id AS user_id, u.email, u.full_name, u.time_zone, l.id AS session_id
     FROM login_session l
     JOIN user_account u ON u.id = l.user_id
     JOIN patient p ON p.user_id = u.id
@@ -85,7 +85,8 @@ WITH person AS (
            (%(payload)s::jsonb || jsonb_build_object(
                'starts_at', to_char(starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'),
                'ends_at', to_char(ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'),
-               'doctor', doctor, 'department', department, 'location', location))::json,
+               'doctor', doctor, 'department', department, 'location', location)
+             || CASE time_zone WHEN '' THEN '{}' ELSE jsonb_build_object('own_time_zone', time_zone) END)::json,
            %(message_key)s, 'waiting', 0, %(now)s, '', %(now)s
     FROM taken
 ), noted AS (

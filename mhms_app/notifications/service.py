@@ -70,6 +70,7 @@ class AppointmentFacts:
         email: the patient's address; ``name`` is the patient's too.
         location: where the doctor sees people; may be empty.
         sequence: RFC 5546 SEQUENCE, already raised by the change that the message tells of.
+        time_zone: in which the patient also reads times (IANA); ``""`` is the clinic's.
     """
 
     reference: str
@@ -81,6 +82,7 @@ class AppointmentFacts:
     starts_at: datetime
     ends_at: datetime
     sequence: int
+    time_zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,9 +293,10 @@ def booking_confirmation(
     location: str,
     starts_at: datetime,
     ends_at: datetime,
+    time_zone: str = "",
 ) -> Message:
     """The confirmation of one appointment, with what its calendar entry needs (RFC 5545)."""
-    facts = AppointmentFacts(reference, email, name, doctor, department, location, starts_at, ends_at, sequence=0)
+    facts = AppointmentFacts(reference, email, name, doctor, department, location, starts_at, ends_at, 0, time_zone)
     return Message("BOOKING_CONFIRMATION", email, name, _appointment(facts), f"booked-{reference}")
 
 
@@ -374,6 +377,7 @@ def _appointment(facts: AppointmentFacts) -> dict[str, Any]:
         "department": facts.department,
         "location": facts.location,
         "action_url": f"{settings().base_url}{routes.PATIENT}",
+        **({"own_time_zone": facts.time_zone} if facts.time_zone else {}),
     }
 
 

@@ -121,3 +121,16 @@ def test_two_workers_remind_once(session: Session, noon: datetime) -> None:
         written = list(pool.map(lambda _: reminders.remind_all(), range(4)))
     assert sum(written) == 5
     assert len(reminded(session)) == 5
+
+
+def test_nobody_is_reminded_who_does_not_want_it(session: Session, noon: datetime) -> None:
+    """Also of many at once: the others are."""
+    starts_at = noon + 3 * DAY
+    patients = [builders.patient(session, name=f"Person {number}") for number in range(6)]
+    references = [book(session, patient, starts_at + number * HOUR) for number, patient in enumerate(patients)]
+    for patient in patients[::2]:
+        patient.reminded = False
+        session.add(patient)
+    session.commit()
+    assert remind_at(starts_at - 18 * HOUR) == 3
+    assert reminded(session) == [f"reminder-{reference}-0-24h" for reference in references[1::2]]

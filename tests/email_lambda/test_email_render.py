@@ -243,3 +243,28 @@ def test_lines_keep_within_the_limit_of_smtp(message):
     for kind in KINDS:
         mail = render(message(kind, name="x" * 200), from_address="a@b.example", now=datetime(2026, 1, 1, tzinfo=UTC))
         assert max(map(len, bytes(mail).split(b"\r\n"))) <= 998
+
+
+@pytest.mark.parametrize("kind", ["BOOKING_CONFIRMATION", "BOOKING_MOVED", "APPOINTMENT_REMINDER"])
+@pytest.mark.parametrize(
+    ("zone", "said"),
+    [
+        ("Europe/Lisbon", "For you 09:00 – 09:20, Lisbon time, WET"),
+        ("Pacific/Auckland", "For you 22:00 – 22:20, Auckland time, NZDT"),
+        ("America/Los_Angeles", "For you 01:00 – 01:20, Los Angeles time, PST"),
+        ("Pacific/Kiritimati", "For you 23:00 – 23:20, Kiritimati time, UTC+14"),
+        ("Europe/Paris", ""),
+    ],
+)
+def test_whoever_lives_elsewhere_reads_when_it_is_there(message, kind, zone, said):
+    mail = sent(message(kind, own_time_zone=zone))
+    for form in ("plain", "html"):
+        text = part(mail, form)
+        assert "10:00 – 10:20" in text
+        assert (said in text) if said else ("For you" not in text)
+
+
+def test_a_day_that_is_another_elsewhere_is_named(message):
+    at = {"starts_at": "2026-11-26T17:00:00+00:00", "ends_at": "2026-11-26T17:20:00+00:00"}
+    text = part(sent(message("APPOINTMENT_REMINDER", own_time_zone="Asia/Tokyo", **at)), "plain")
+    assert "For you Fri 27 Nov, 02:00 – 02:20, Tokyo time, JST" in text
