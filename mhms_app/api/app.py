@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from mhms_app import routes
 from mhms_app.api import acting, calendars, csp, exports, google, health, own_account, passwords, second_step, session
+
+log = logging.getLogger(__name__)
 
 
 def make_api() -> Starlette:
@@ -35,5 +41,13 @@ def make_api() -> Starlette:
             Route(routes.CALENDAR_FEED, calendars.feed),
             Route(routes.GOOGLE_CALLBACK, google.callback),
             Route(routes.CSP_REPORTS, csp.report, methods=["POST"]),
-        ]
+        ],
+        exception_handlers={Exception: _failed},
     )
+
+
+async def _failed(_request: Request, error: Exception) -> Response:
+    """What nobody expected: where it happened is in the log, and the person reads a sentence."""
+    log.error("a request failed", exc_info=error)
+    sentence = "This did not work, and nothing was changed. Please go back and try again in a moment."
+    return PlainTextResponse(sentence, status_code=500, headers={"Cache-Control": "no-store"})
