@@ -1,7 +1,7 @@
 """Closing one's own account: what is personal goes from every table, what the clinic has done stays on record.
 
 Appointments stay under the name ``Closed account``. The audit trail cannot be changed; it names people by number
-only. Messages that are still to be sent keep their address until they are.
+only. Messages that are still to be sent keep their address until they are (``docs/adr/0018``).
 """
 
 from __future__ import annotations
