@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-from bench import booking, growth, life, sockets, weights
+from bench import booking, growth, life, sockets, timing, weights
 from bench.table import machine, say
 
 SECTIONS = {
@@ -18,6 +18,7 @@ SECTIONS = {
     "slots": ("Finding a free time as the table grows", growth.measure_slots),
     "lists": ("The administrator's lists as the tables grow", growth.measure_lists),
     "life": ("What touches many rows, against a tenth of the size", life.measure),
+    "timing": ("Does the time of an answer tell whether there is an account?", timing.measure),
     "weights": ("The built front end", weights.measure),
 }
 

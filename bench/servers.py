@@ -32,8 +32,12 @@ if __name__ == "__main__":
 
 
 @contextmanager
-def clinic(url: str) -> Iterator[str]:
-    """The application with one worker, as ``make run`` starts it, without its front end's build; yields its address."""
+def clinic(url: str, *, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The application with one worker, as ``make run`` starts it, without its front end's build; yields its address.
+
+    Args:
+        settings: further ``MHMS_*`` variables.
+    """
     with tempfile.TemporaryDirectory() as folder, _mail_service() as email_url:
         port = _free_port()
         environment = {
@@ -43,6 +47,7 @@ def clinic(url: str) -> Iterator[str]:
             "MHMS_DATABASE_URL": url,
             "MHMS_DATA_DIR": folder,
             "MHMS_EMAIL_URL": email_url,
+            **(settings or {}),
         }
         with _serving(CLINIC, port, ROOT, environment):
             yield f"localhost:{port}"

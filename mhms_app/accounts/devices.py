@@ -28,15 +28,19 @@ class Met:
     token: str = field(repr=False)
 
 
-def meet(session: Session, *, user: User, browser: Browser) -> Met:
-    """Write down that somebody logs in with this browser; a new one is told to them, but for the account's first."""
+def meet(session: Session, *, user: User, browser: Browser, tell: bool = True) -> Met:
+    """Write down that somebody logs in with this browser; a new one is told to them, but for the account's first.
+
+    Args:
+        tell: False where they are told anyway.
+    """
     session.refresh(user, with_for_update={"key_share": True})  # two logins at once meet one after the other
     now, token = db.clock.now(), browser.device_token or secrets.token_urlsafe(32)
     theirs = list(session.scalars(select(KnownDevice).where(col(KnownDevice.user_id) == user.id)))
     hashed = _hash(token)
     device = next((each for each in theirs if each.token_hash == hashed), None)
     if device is None or device.forgotten_at is not None:
-        if theirs:
+        if theirs and tell:
             _tell(session, user, replace(browser, device=browser.device or "An unknown device"))
         device = device or KnownDevice(
             user_id=user.id or 0, token_hash=hashed, device="", first_seen_at=now, last_seen_at=now

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from sqlmodel import Session, select
 
 from mhms_app import db, routes
-from mhms_app.accounts import entrance, links, passwords, sessions, throttle
+from mhms_app.accounts import devices, entrance, links, passwords, sessions, throttle
 from mhms_app.accounts import service as accounts
 from mhms_app.accounts.entrance import Entered
 from mhms_app.accounts.link_rules import CHANGING, GOOD_FOR, Purpose, in_words
@@ -77,10 +77,11 @@ def resetting(session: Session, _actor: Actor | None, *, token: str) -> Owner:
     return Owner(user.email, user.full_name, user.password_hash)
 
 
-def reset(session: Session, *, token: str, password_hash: str) -> None:
+def reset(session: Session, *, token: str, password_hash: str, browser: Browser) -> str:
     """Set the password of whoever was mailed this link; all their sessions end, and nobody is logged in.
 
-    The link has reached its address, which is confirmed by that.
+    The link has reached its address, which is confirmed by that. Returns the token by which the browser is known from
+    now on: so its person can log in, however many others try to.
 
     Raises:
         LinkOver: it is good for nothing any more.
@@ -90,6 +91,7 @@ def reset(session: Session, *, token: str, password_hash: str) -> None:
     _set(session, user, password_hash)
     links.end(session, user, Purpose.CONFIRM_EMAIL, *CHANGING)
     _record(session, None, "password.reset", user)
+    return devices.meet(session, user=user, browser=browser, tell=False).token
 
 
 def own(session: Session, actor: Actor | None) -> Owner:

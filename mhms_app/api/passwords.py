@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from mhms_app import db, routes
-from mhms_app.accounts import own_password, passwords, sessions, throttle
+from mhms_app.accounts import cookies, own_password, passwords, sessions, throttle
 from mhms_app.accounts import service as accounts
 from mhms_app.accounts.entrance import Entered
 from mhms_app.accounts.links import LinkOver
@@ -48,15 +48,17 @@ async def reset(request: Request) -> Response:
     form = await request.form()
     token, password = text_of(form, "token")[: routes.LONGEST_TOKEN], text_of(form, "password", tidy=False)
     try:
-        await run_in_threadpool(_reset, token, password, browser_of(request))
+        device_token = await run_in_threadpool(_reset, token, password, browser_of(request))
     except LinkOver:
         return redirect(routes.reset(token or "over"))
     except ClinicError as refusal:
         return refuse(routes.reset(token), refusal, "reset", {})
-    return redirect(routes.with_query(routes.LOGIN, said="password"))
+    response = redirect(routes.with_query(routes.LOGIN, said="password"))
+    response.set_cookie(cookies.device_cookie(), device_token, **cookies.device_attributes())
+    return response
 
 
-def _reset(token: str, password: str, browser: Browser) -> None:
+def _reset(token: str, password: str, browser: Browser) -> str:
     with db.transaction(read_only=True) as session:
         owner = own_password.resetting(session, None, token=token)
     if sentence := _too_weak(password, owner):
@@ -64,7 +66,7 @@ def _reset(token: str, password: str, browser: Browser) -> None:
     password_hash = passwords.hash_password(password)
     with db.transaction() as session:
         audit.come_from(session, Origin(browser.address))
-        own_password.reset(session, token=token, password_hash=password_hash)
+        return own_password.reset(session, token=token, password_hash=password_hash, browser=browser)
 
 
 async def change(request: Request) -> Response:

@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import func, select
 
 from mhms_app import db
-from mhms_app.accounts import addresses, entrance, link_rules, own_password, passwords, sessions, throttle
+from mhms_app.accounts import addresses, devices, entrance, link_rules, own_password, passwords, sessions, throttle
 from mhms_app.accounts import service as accounts
 from mhms_app.accounts.links import LinkOver
 from mhms_app.accounts.models import AccountLink, LoginSession, User
@@ -50,9 +50,9 @@ def ask(email: str = EMAIL) -> None:
         own_password.ask_reset(session, email=email)
 
 
-def reset(token: str, password_hash: str = "$2b$04$new") -> None:
+def reset(token: str, password_hash: str = "$2b$04$new") -> str:
     with db.transaction() as session:
-        own_password.reset(session, token=token, password_hash=password_hash)
+        return own_password.reset(session, token=token, password_hash=password_hash, browser=Browser())
 
 
 def change(token: str, *, known_hash: str = "", password_hash: str = "$2b$04$new") -> str:
@@ -95,6 +95,16 @@ def test_a_link_sets_the_password_ends_every_session_and_tells_the_owner(jo: Use
     assert [message.kind for message in mailed(to=EMAIL)][-2:] == ["PASSWORD_RESET", "PASSWORD_CHANGED"]
 
 
+def test_whoever_has_set_a_password_with_a_link_is_known_and_can_log_in_during_an_attack(jo: User) -> None:
+    enter(jo)
+    ask()
+    device_token = reset(token_to(EMAIL, "PASSWORD_RESET"))
+    with db.transaction(read_only=True) as session:
+        assert devices.known(session, email_key=EMAIL, device_token=device_token)
+        assert not devices.known(session, email_key="other@example.com", device_token=device_token)
+    assert not mailed("SIGN_IN_NEW_DEVICE", to=EMAIL)  # one message tells them already
+
+
 def test_a_link_is_good_once_for_half_an_hour_and_until_the_next(jo: User, now: datetime) -> None:
     ask()
     first = token_to(EMAIL, "PASSWORD_RESET")
@@ -117,8 +127,8 @@ def test_of_many_who_use_a_link_at_once_one_sets_the_password(jo: User) -> None:
         ask()
         token = token_to(EMAIL, "PASSWORD_RESET")
         outcomes = at_once(*(lambda n=n, t=token: reset(t, f"$2b$04$by-{n}") for n in range(4)))
-        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["LinkOver"] * 3 + ["NoneType"]
-        assert read(jo).password_hash == f"$2b$04$by-{outcomes.index(None)}"
+        assert sorted(type(outcome).__name__ for outcome in outcomes) == ["LinkOver"] * 3 + ["str"]
+        assert read(jo).password_hash == f"$2b$04$by-{[type(outcome) is str for outcome in outcomes].index(True)}"
 
 
 def test_an_address_without_an_open_account_is_written_down_and_sent_nothing(jo: User) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -60,6 +61,22 @@ def test_an_unknown_user_costs_one_bcrypt_as_a_known_one(monkeypatch: pytest.Mon
     monkeypatch.setattr(bcrypt, "hashpw", lambda *_: pytest.fail("a login hashes nothing"))
     assert not passwords.verify("not the password", stored)
     assert costs == [b"$2b$%02d$" % settings().bcrypt_cost]
+
+
+def test_an_old_account_costs_as_much_as_none(
+    monkeypatch: pytest.MonkeyPatch, configure: Callable[[str, str], None]
+) -> None:
+    """Each cost is twice the work of the one below."""
+    stored, work = passwords.hash_password(PASSWORD), []
+    configure("MHMS_BCRYPT_COST", "7")
+    checkpw = bcrypt.checkpw
+    monkeypatch.setattr(
+        bcrypt, "checkpw", lambda typed, hashed: work.append(2 ** int(hashed.split(b"$")[2])) or checkpw(typed, hashed)
+    )
+    assert passwords.verify(PASSWORD, stored)
+    assert sum(work) == 2**7
+    assert not passwords.verify(PASSWORD, None)
+    assert sum(work) == 2 * 2**7
 
 
 def test_nobody_has_no_password() -> None:
