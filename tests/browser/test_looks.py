@@ -119,16 +119,21 @@ def test_a_doctors_pages_are_accessible_and_fit(app: RunningApp, visitor: Arrive
 
 def test_an_administrators_pages_are_accessible_and_fit(visitor: Arrive, on_phone: bool) -> None:
     admin = visitor(phone=on_phone).enters_as(demo.ADMIN)
-    for page in ("", "/worklist", "/leave", "/users", "/departments", "/slots", "/bookings", "/emails"):
+    for page in ("", "/worklist", "/leave", "/users", "/departments", "/slots", "/bookings", "/emails", "/audit"):
         admin.open(f"/admin{page}")
         is_accessible_and_fits(admin)
-    for page in ("/users?q=nobody", "/slots?from=2001-01-01&to=2001-01-02", "/bookings?q=nobody", "/emails?q=nobody"):
+    empty = ("/users?q=nobody", "/bookings?q=nobody", "/emails?q=nobody", "/audit?q=nobody")
+    for page in ("/slots?from=2001-01-01&to=2001-01-02", *empty):
         admin.open(f"/admin{page}")
         is_accessible_and_fits(admin)
     admin.open("/admin/users?q=haddad&role=doctor")
     admin.page.get_by_role("button", name=re.compile("^Edit ")).first.click()
-    admin.button("Deactivate account").click()
-    admin.sees(re.compile(r"^Deactivate .*\?"))
+    admin.button("Lock account").click()
+    admin.sees(re.compile(r"^Lock .*\?"))
+    is_accessible_and_fits(admin)
+    admin.button("Act as this person").click()
+    admin.button("Act as this person").click()
+    admin.sees("Please say why, in 10 to 300 characters.")
     is_accessible_and_fits(admin)
     admin.open("/admin/users")
     admin.button("Add a user").click()
