@@ -115,11 +115,6 @@ def admin_person(user_id: int) -> str:
     return f"{ADMIN_USERS}?person={user_id}"
 
 
-def audit_trail(**asked: str | int) -> str:
-    """The audit trail with these filters: ``person``, ``object`` (``type-number``), ``group``, ``q``, days."""
-    return with_query(ADMIN_AUDIT, **asked)
-
-
 def admin_leave(doctor_id: int) -> str:
     """Where an administrator enters a leave of a doctor."""
     return f"{ADMIN_LEAVE}?doctor={doctor_id}"

@@ -10,6 +10,7 @@ from mhms_app import routes
 from mhms_app.web import theme
 from mhms_app.web.admin.users import Users, Visit
 from mhms_app.web.components.native_form import posted_form
+from mhms_app.web.theme.buttons import Kind
 
 
 def access_sections() -> tuple[rx.Component, ...]:
@@ -31,7 +32,7 @@ def _question(
     *,
     label: str,
     icon_name: str,
-    kind: Any = "secondary",
+    kind: Kind = "secondary",
 ) -> rx.Component:
     """A button that asks first."""
     return rx.cond(
