@@ -16,6 +16,7 @@ from bench.table import Row
 from mhms_app import db
 from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Actor, Role
+from mhms_app.audit.models import AuditEntry
 from mhms_app.availability import finding, soonest
 from mhms_app.availability.models import Slot
 from mhms_app.availability.when_rules import When
@@ -26,6 +27,7 @@ from mhms_app.directory import service as directory
 from mhms_app.notifications import service as notifications
 from mhms_app.notifications.models import OutboxMessage
 from mhms_app.notifications.service import Message
+from mhms_app.oversight import trail
 from tests import builders
 from tests.databases import ENGINES, fresh_database
 
@@ -62,7 +64,7 @@ def measure_slots() -> Iterator[Row]:
 
 
 def measure_lists() -> Iterator[Row]:
-    """The administrator's lists of people, bookings and messages: first page, a search, the last page offered."""
+    """The administrator's lists of people, bookings, messages and the trail: first page, a search, the last one."""
     asks: dict[str, Callable[[Session, Actor, str, int], Page[Any]]] = {
         "people": lambda session, admin, search, page: directory.list_people(session, admin, search=search, page=page),
         "bookings": lambda session, admin, search, page: lists.list_bookings(
@@ -70,6 +72,9 @@ def measure_lists() -> Iterator[Row]:
         ),
         "messages": lambda session, admin, search, page: notifications.list_messages(
             session, admin, search=search, page=page
+        ),
+        "the trail": lambda session, admin, search, page: trail.list_entries(
+            session, admin, wanted=trail.Filter(search=search), page=page
         ),
     }
     questions: dict[str, Question] = {}
@@ -153,13 +158,14 @@ def _slot(number: int) -> dict[str, Any]:
 
 
 def _add_rows(before: int, size: int) -> None:
-    """So many patients, each with an appointment and the message about it."""
+    """So many patients, each with an appointment, the message about it and an entry of the trail."""
     numbers = range(FIRST_KEY + before, FIRST_KEY + size)
     insert_all(User, map(user, numbers))
     insert_all(Patient, ({"id": number, "user_id": number} for number in numbers))
     insert_all(Slot, (_slot(number) | {"id": number} for number in numbers))
     insert_all(Appointment, map(_appointment, numbers))
     insert_all(OutboxMessage, map(_message, numbers))
+    insert_all(AuditEntry, map(_entry, numbers))
 
 
 def user(number: int) -> dict[str, Any]:
@@ -194,6 +200,11 @@ def _appointment(number: int) -> dict[str, Any]:
 def _message(number: int) -> dict[str, Any]:
     message = Message("BOOKING_CONFIRMATION", f"person{number}@example.org", f"Person {number}", {}, f"booked-{number}")
     return notifications.columns(message)
+
+
+def _entry(number: int) -> dict[str, Any]:
+    at = NOW - timedelta(minutes=number)
+    return {"at": at, "actor_id": number, "action": "user.edit", "object_type": "user", "object_id": number}
 
 
 def insert_all(table: type[SQLModel], rows: Iterable[dict[str, Any]]) -> None:
