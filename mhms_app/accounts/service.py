@@ -120,7 +120,8 @@ def account_key(typed: str) -> str:
     try:
         return email_key(tidy_email(typed))
     except Invalid:
-        return email_key(typed).replace("\0", "")  # nobody's; no database could look for it
+        known = email_key(typed).replace("\0", "")  # nobody's, in a form that a database can look for
+        return known.encode(errors="ignore").decode()
 
 
 def find_credentials(session: Session, *, email: str) -> Credentials | None:
