@@ -64,9 +64,9 @@ _PACES = {
     "code-account": Pace(5, 15, 1 * _HOUR),
     "signup-address": Pace(20, 1 * _MINUTE, 30 * _MINUTE),
     "reset-address": Pace(20, 1 * _MINUTE, 30 * _MINUTE),
+    "export-account": Pace(5, 1 * _MINUTE, 1 * _HOUR),
     # Not longer than a link is good for: whoever has to wait has a message with one that works.
     "reset-account": Pace(3, 10 * _MINUTE, 30 * _MINUTE),
-    "export-account": Pace(5, 1 * _MINUTE, 1 * _HOUR),
     "confirm-account": Pace(3, 10 * _MINUTE, 30 * _MINUTE),
 }
 
