@@ -24,6 +24,7 @@ POSTS = sorted({value for name, value in vars(routes).items() if name.startswith
 KEYS = {"time", "level", "from", "message", "error", "more", "outcome", "kind", "key", "url", "at"}
 
 
+@pytest.mark.timeout(900)  # every form, and a page for every handler
 def test_nothing_that_is_sent_is_written_down_but_in_the_database_and_the_mail(app: RunningApp, cast: Cast) -> None:
     secrets = {SECRET, PHONE, *filter(None, cast.cookie.values())}
     secrets |= lead_lives(app, cast, SECRET, PHONE)
