@@ -93,7 +93,7 @@ def test_f04_a_refused_sign_up_says_why_beside_each_field_and_keeps_what_was_typ
     person.signs_up(name="Dr. Ole Maris", email="ole.maris@example", password="password1234", department="Dermatology")
     person.is_at("/signup")
     expect(person.field("Email")).to_have_accessible_description(re.compile("not complete"))
-    expect(person.field("Password")).to_have_accessible_description(re.compile("Add a few words"))
+    expect(person.field("Password")).to_have_accessible_description(re.compile("known from breaches"))
     expect(person.field("Full name")).to_have_value("Dr. Ole Maris")
     expect(person.field("Email")).to_have_value("ole.maris@example")
     expect(person.page.get_by_role("radio", name="I am a doctor")).to_be_checked()
@@ -108,6 +108,8 @@ def test_f04_a_password_is_judged_while_it_is_typed(visitor: Arrive) -> None:
     person.field("Full name").fill("Ole Maris")
     person.field("Password").press_sequentially("password1234")
     expect(person.field("Password")).to_be_focused()
+    person.sees("This password is known from breaches")
+    person.field("Password").fill("Ole Maris 12")
     person.sees("Add a few words that do not belong together")
     person.field("Password").fill(PASSWORD)
     person.sees(re.compile(r"^(Very good|Good)\.$"))
@@ -134,8 +136,10 @@ def test_f04_logging_out_ends_every_tab_and_leaves_nothing_behind(app: RunningAp
     patient.is_at("/login")
     patient.sees_no(name)
 
-    patient.page = other
-    other.get_by_role("navigation", name="Main", exact=True).get_by_role("link", name="My appointments").click()
+    patient.page = other  # it knows by itself
+    expect(other.get_by_role("link", name="Log in")).to_be_visible()
+    expect(other.get_by_role("button", name="Account of")).to_have_count(0)
+    other.goto("/patient")
     patient.is_at("/login")
     patient.sees_no(name)
 
