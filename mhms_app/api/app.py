@@ -11,6 +11,8 @@ from starlette.routing import Route
 
 from mhms_app import routes
 from mhms_app.api import acting, calendars, csp, exports, google, health, own_account, passwords, second_step, session
+from mhms_app.api.forms import redirect
+from mhms_app.errors import ClinicError, DutyFirst
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +44,19 @@ def make_api() -> Starlette:
             Route(routes.GOOGLE_CALLBACK, google.callback),
             Route(routes.CSP_REPORTS, csp.report, methods=["POST"]),
         ],
-        exception_handlers={Exception: _failed},
+        exception_handlers={DutyFirst: _do_that_first, ClinicError: _refused, Exception: _failed},
     )
+
+
+async def _do_that_first(_request: Request, refusal: Exception) -> Response:
+    """Somebody has to do something before anything else: there they are led."""
+    assert isinstance(refusal, DutyFirst)
+    return redirect(routes.PAGE_OF_DUTY[refusal.duty])
+
+
+async def _refused(_request: Request, refusal: Exception) -> Response:
+    """A refusal for which a route has no page of its own."""
+    return PlainTextResponse(str(refusal), status_code=403, headers={"Cache-Control": "no-store"})
 
 
 async def _failed(_request: Request, error: Exception) -> Response:

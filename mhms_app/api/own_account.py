@@ -12,7 +12,7 @@ from mhms_app import db, routes
 from mhms_app.accounts import cookies, own_password, sessions, throttle
 from mhms_app.api.forms import browser_of, redirect, refuse, session_token, text_of
 from mhms_app.api.forms import pages_origin as origin
-from mhms_app.errors import ClinicError, DutyFirst, LoginRequired
+from mhms_app.errors import ClinicError, LoginRequired
 from mhms_app.personal import closing
 from mhms_app.personal import export as exporting
 
@@ -23,10 +23,6 @@ async def export(request: Request) -> Response:
         document = await run_in_threadpool(_export, session_token(request), browser_of(request).address)
     except LoginRequired:
         return RedirectResponse(origin() + routes.login_then(routes.ACCOUNT), status_code=303)
-    except DutyFirst as refusal:
-        return redirect(routes.PAGE_OF_DUTY[refusal.duty])
-    except ClinicError as refusal:
-        return Response(refusal.sentence, 403, media_type="text/plain", headers={"Cache-Control": "no-store"})
     return Response(
         document,
         media_type="application/json",
@@ -55,8 +51,6 @@ async def close(request: Request) -> Response:
         await run_in_threadpool(_close, session_token(request), current, browser_of(request).address)
     except LoginRequired:
         return redirect(routes.login_then(routes.ACCOUNT_CLOSING))
-    except DutyFirst as refusal:
-        return redirect(routes.PAGE_OF_DUTY[refusal.duty])
     except ClinicError as refusal:
         return refuse(routes.ACCOUNT_CLOSING, refusal, "close", {})
     response = redirect(routes.with_query(routes.LOGIN, said="closed"))
