@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -28,6 +29,7 @@ from mhms_app.oversight import checks
 from mhms_app.oversight.checks import Check
 from mhms_app.settings import settings
 
+_THING = re.compile(r"[a-z_]{1,30}-[0-9]{1,9}")
 _MOST = 1000  # appointments of one person whose entries are found
 _NEWEST = (col(AuditEntry.at).desc(), col(AuditEntry.id).desc())
 
@@ -81,7 +83,7 @@ class Filter:
         return cls(
             search=query.get("q", "")[:100],
             person_id=_key(query.get("person", "")),
-            thing=query.get("object", "")[:40],
+            thing=query.get("object", "") if _THING.fullmatch(query.get("object", "")) else "",
             group=query.get("group", "") if query.get("group", "") in GROUPS else "",
             first=day_of(query.get("from", "")),
             last=day_of(query.get("to", "")),
@@ -163,7 +165,7 @@ def _conditions(session: Session, wanted: Filter) -> list[ColumnElement[bool]]:
         conditions.append(_of_one(session, wanted.person_id))
     if wanted.thing:
         kind, _, number = wanted.thing.partition("-")
-        conditions += [col(AuditEntry.object_type) == kind, col(AuditEntry.object_id) == (_key(number) or 0)]
+        conditions += [col(AuditEntry.object_type) == kind, col(AuditEntry.object_id) == int(number)]
     if wanted.group:
         conditions.append(col(AuditEntry.action).in_(GROUPS[wanted.group][1]))
     zone = settings().zone
