@@ -46,7 +46,7 @@ def test_how_far_away_the_next_appointment_is(now: datetime, hours: float, said:
     ],
 )
 def test_an_appointment_is_called_what_it_is_for_its_patient(now: datetime, days: int, status: str, said: str) -> None:
-    assert home._appointment(appointment(now + timedelta(days=days), status), now).status == said
+    assert home._appointment(appointment(now + timedelta(days=days), status), now, "").status == said
 
 
 def test_a_doctor_is_found_with_the_next_time_and_the_way_to_it(now: datetime) -> None:
