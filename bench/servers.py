@@ -14,6 +14,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from mhms_app import launch
+from mhms_app.settings import settings as current
+
 ROOT = Path(__file__).parent.parent
 MAIL_SECONDS = 0.15
 
@@ -33,11 +36,12 @@ if __name__ == "__main__":
 
 @contextmanager
 def clinic(url: str, *, settings: Mapping[str, str] | None = None) -> Iterator[str]:
-    """The application with one worker, as ``make run`` starts it, without its front end's build; yields its address.
+    """The application with one worker, as ``make run`` starts it; yields its address.
 
     Args:
         settings: further ``MHMS_*`` variables.
     """
+    launch.build_pages(current())
     with tempfile.TemporaryDirectory() as folder, _mail_service() as email_url:
         port = _free_port()
         environment = {
