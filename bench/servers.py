@@ -43,7 +43,7 @@ def clinic(url: str, *, settings: Mapping[str, str] | None = None) -> Iterator[s
     """
     launch.build_pages(current())
     with tempfile.TemporaryDirectory() as folder, _mail_service() as email_url:
-        port = _free_port()
+        port = free_port()
         environment = {
             "MHMS_ENV": "development",
             "MHMS_DEMO": "0",
@@ -60,7 +60,7 @@ def clinic(url: str, *, settings: Mapping[str, str] | None = None) -> Iterator[s
 @contextmanager
 def minimal(url: str) -> Iterator[str]:
     """The application in ``bench/minimal``, served alike; yields its address."""
-    port = _free_port()
+    port = free_port()
     environment = {"MINIMAL_DATABASE_URL": url.replace("+psycopg", ""), "MINIMAL_PORT": str(port)}
     with _serving(MINIMAL, port, ROOT / "bench" / "minimal", environment):
         yield f"localhost:{port}"
@@ -102,7 +102,8 @@ def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
             return
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])

@@ -172,5 +172,6 @@ def serve(settings: Settings) -> None:
         port=settings.port,
         interface=Interfaces.ASGI,
         workers=settings.workers,
+        respawn_failed_workers=True,
         log_level=LogLevels.warning,
     ).serve()

@@ -1,4 +1,4 @@
-"""What the tests need beside Python packages: ``python -m tests.setup`` finds or installs Chromium and Redis."""
+"""What the tests need beside Python packages: ``python -m tests.setup`` finds or installs them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ import sys
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 REDIS = ("redis-server", "valkey-server")
+SBIN = ("/usr/sbin", "/usr/local/sbin")  # where Debian puts servers, which is not on everybody's path
 INSTALLERS = {
-    "apt-get": [["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium", "redis-server"]],
-    "dnf": [["dnf", "install", "-y", "chromium", "/usr/bin/redis-server"]],
-    "pacman": [["pacman", "-Sy", "--noconfirm", "chromium", "valkey"]],
-    "apk": [["apk", "add", "chromium", "redis"]],
+    "apt-get": [
+        ["apt-get", "update", "-qq"],
+        ["apt-get", "install", "-y", "-qq", "chromium", "redis-server", "nginx-light", "pgbouncer"],
+    ],
+    "dnf": [["dnf", "install", "-y", "chromium", "/usr/bin/redis-server", "nginx", "pgbouncer"]],
+    "pacman": [["pacman", "-Sy", "--noconfirm", "chromium", "valkey", "nginx", "pgbouncer"]],
+    "apk": [["apk", "add", "chromium", "redis", "nginx", "pgbouncer"]],
 }
 
 
@@ -27,23 +31,41 @@ def redis() -> str | None:
     return os.environ.get("MHMS_TEST_REDIS") or _first(REDIS)
 
 
+def nginx() -> str | None:
+    """The path of nginx: ``MHMS_TEST_NGINX`` or the first one found."""
+    return os.environ.get("MHMS_TEST_NGINX") or _first(("nginx",))
+
+
+def pgbouncer() -> str | None:
+    """The path of PgBouncer: ``MHMS_TEST_PGBOUNCER`` or the first one found."""
+    return os.environ.get("MHMS_TEST_PGBOUNCER") or _first(("pgbouncer",))
+
+
+NEEDED = {"Chromium": chromium, "Redis": redis, "nginx": nginx, "PgBouncer": pgbouncer}
+
+
+def _missing() -> list[str]:
+    return [name for name, find in NEEDED.items() if not find()]
+
+
 def _first(names: tuple[str, ...]) -> str | None:
-    return next((path for name in names if (path := shutil.which(name))), None)
+    folders = os.pathsep.join((os.environ.get("PATH", os.defpath), *SBIN))
+    return next((path for name in names if (path := shutil.which(name, path=folders))), None)
 
 
 def main() -> None:
     """Install what is missing through the system's package manager."""
-    if chromium() and redis():
+    if not (missing := _missing()):
         return
     manager = next((name for name in INSTALLERS if shutil.which(name)), None)
     if manager is None:
-        sys.exit("The tests need Chromium and Redis: install them, or name MHMS_TEST_CHROMIUM and MHMS_TEST_REDIS.")
+        sys.exit(f"The tests need {', '.join(missing)}: install them, or name them in MHMS_TEST_* variables.")
     prefix = [] if os.geteuid() == 0 else ["sudo"]
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in INSTALLERS[manager]:
         subprocess.run([*prefix, *command], check=True, env=environment)
-    if not (chromium() and redis()):
-        sys.exit("What was installed is not on the path: name it in MHMS_TEST_CHROMIUM and MHMS_TEST_REDIS.")
+    if missing := _missing():
+        sys.exit(f"{', '.join(missing)} cannot be found: name the programs in MHMS_TEST_* variables.")
 
 
 if __name__ == "__main__":
