@@ -32,6 +32,7 @@ _SEAL: tuple[Any, ...] = (
     AuditSeal.previous_hash,
     col(AuditSeal.at).label("sealed_at"),
     col(AuditSeal.hash).label("made"),
+    AuditSeal.covers,
 )
 _ENTRY: tuple[Any, ...] = (
     AuditEntry.id,
@@ -44,7 +45,9 @@ _ENTRY: tuple[Any, ...] = (
     AuditEntry.address,
     AuditEntry.session_id,
     AuditEntry.acted_by,
+    AuditEntry.event_id,  # the last: seals of the first form end before it
 )
+_COVERS_EVENT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +99,8 @@ def seal_next(session: Session, *, thorough: bool = False) -> int:
     for entry in session.execute(_unsealed(session, thorough=thorough).limit(BATCH)):
         position = last.position + 1
         made = rules.seal(last.hash, position, now, tuple(entry))
-        seals.append({"position": position, "entry_id": entry.id, "at": now, "previous_hash": last.hash, "hash": made})
+        place = {"position": position, "entry_id": entry.id, "at": now, "covers": _COVERS_EVENT}
+        seals.append({**place, "previous_hash": last.hash, "hash": made})
         last = Head(position, made)
     if seals:
         session.execute(insert(AuditSeal), seals)
@@ -170,7 +174,8 @@ def _wrong_with(row: Row[Any], last: Head) -> str:
         return f"Position {row.position} does not follow the one before it."
     if row.id is None:
         return f"Entry {row.entry_id} is missing (position {row.position})."
-    if rules.seal(last.hash, row.position, row.sealed_at, entry) != row.made:
+    covered = entry if row.covers == _COVERS_EVENT else entry[:-1]
+    if rules.seal(last.hash, row.position, row.sealed_at, covered) != row.made:
         return f"Entry {row.entry_id} is not what was sealed (position {row.position})."
     return ""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, text
+from sqlalchemy import Index, SmallInteger, text
 from sqlmodel import Field, SQLModel
 
 from mhms_app.db import UTCDateTime
 
 _ACTED = text("acted_by IS NOT NULL")
+_OF_AN_EVENT = text("event_id <> ''")
 
 
 class AuditEntry(SQLModel, table=True):
@@ -22,6 +23,7 @@ class AuditEntry(SQLModel, table=True):
         Index("ix_audit_entry_at", "at", "id"),
         Index("ix_audit_entry_action", "action", "at", "id"),
         Index("ix_audit_entry_acted_by", "acted_by", "id", postgresql_where=_ACTED, sqlite_where=_ACTED),
+        Index("ix_audit_entry_event", "event_id", postgresql_where=_OF_AN_EVENT, sqlite_where=_OF_AN_EVENT),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -34,6 +36,12 @@ class AuditEntry(SQLModel, table=True):
     address: str = Field(default="", max_length=45, sa_column_kwargs={"server_default": ""}, description="from where")
     session_id: int | None = Field(default=None, description="the login session in which it was done")
     acted_by: int | None = Field(default=None, description="the administrator who acted as ``actor_id``")
+    event_id: str = Field(
+        default="",
+        max_length=32,
+        sa_column_kwargs={"server_default": ""},
+        description="the request or event that it belongs to, as ``trace`` names it; the same stands in the logs",
+    )
 
 
 class AuditSeal(SQLModel, table=True):
@@ -49,6 +57,12 @@ class AuditSeal(SQLModel, table=True):
     at: datetime = Field(sa_type=UTCDateTime, description="when it was sealed")
     previous_hash: str = Field(max_length=64)
     hash: str = Field(max_length=64, description="as ``rules.seal`` makes it")
+    covers: int = Field(
+        default=1,
+        sa_type=SmallInteger,
+        sa_column_kwargs={"server_default": "1"},
+        description="1: all but the event's id, as before version 0004; 2: that too",
+    )
 
 
 class PolicyViolation(SQLModel, table=True):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, func, select
 
@@ -73,6 +73,20 @@ def test_entries_are_sealed_without_a_gap_and_verify() -> None:
     assert [one.previous_hash for one in seals] == [START.hash, *(one.hash for one in seals[:-1])]
 
 
+def test_a_seal_of_the_version_before_knew_no_events_and_still_holds() -> None:
+    record(2)
+    with db.transaction() as session:
+        first = session.get_one(AuditEntry, 1)
+        columns = (1, first.at, 7, "test.done", "user", 3, "é\n", "", None, None)
+        made = seal(START.hash, 1, NOW, columns)
+        old = {"position": 1, "entry_id": 1, "at": NOW, "previous_hash": START.hash, "hash": made}
+        session.execute(insert(AuditSeal).values(old))  # as that version wrote it: without saying what it covers
+    assert chain.seal_all() == 1
+    assert verify() == Verified(head(), "", 0)
+    tamper("UPDATE audit_seal SET covers = 1 WHERE position = 2", "UPDATE audit_entry SET event_id = 'x' WHERE id = 2")
+    assert verify().problem == "Entry 2 is not what was sealed (position 2)."
+
+
 def test_an_empty_trail_is_whole() -> None:
     assert chain.seal_all() == 0
     assert verify() == Verified(START, "", 0)
@@ -88,6 +102,10 @@ def test_many_entries_are_sealed_in_batches(monkeypatch: pytest.MonkeyPatch) -> 
 
 TAMPERED = {
     "altered": (("UPDATE audit_entry SET actor_id = 8 WHERE id = 3",), "Entry 3 is not what was sealed (position 3)."),
+    "given to another event": (
+        ("UPDATE audit_entry SET event_id = '4f2a9c1b03de' WHERE id = 3",),
+        "Entry 3 is not what was sealed (position 3).",
+    ),
     "another time": (
         ("UPDATE audit_entry SET at = '2020-01-01 00:00:00' WHERE id = 2",),
         "Entry 2 is not what was sealed (position 2).",
