@@ -7,6 +7,7 @@ on both.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -35,7 +36,8 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session as OrmSession
 from sqlmodel import Session, SQLModel
 
@@ -57,7 +59,23 @@ _ANNOUNCED = "announced"
 # Connections that stay open: as many as there are threads to use them (16 for people, 5 for mail). One beyond
 # the pool is closed after each use, which costs more than most of what is asked through it.
 _THREADS = 24
+# Nothing waits for ever: a connection that is cut is noticed within seconds (libpq, 34.1.2), and the next statement
+# finds the pool emptied of those that were cut with it. Migrations take their time (alembic/env.py).
+_POSTGRESQL = {
+    "connect_timeout": 3,
+    "tcp_user_timeout": 5000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "options": "-c timezone=UTC -c statement_timeout=5min -c lock_timeout=30s "
+    "-c idle_in_transaction_session_timeout=60s",
+}
+_SQLITE_AWAY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 _listeners: list[Callable[[object], None]] = []
+
+
+class CommitLost(SQLAlchemyError):
+    """The database went away between the beginning of a commit and its answer: nobody knows whether it is done."""
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -89,7 +107,7 @@ def make_engine(url: str) -> Engine:
     survives a power cut), and a wait of 30 seconds for the writer before us.
     """
     if url.startswith("postgresql"):
-        return create_engine(url, pool_size=_THREADS, pool_pre_ping=False, connect_args={"options": "-c timezone=UTC"})
+        return create_engine(url, pool_size=_THREADS, pool_timeout=5, connect_args=_POSTGRESQL)
     path = url.removeprefix("sqlite:///")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"check_same_thread": False}, pool_size=_THREADS)
@@ -144,12 +162,34 @@ def transaction(*, read_only: bool = False) -> Iterator[Session]:
             session.connection(execution_options={"read_only": True, "postgresql_readonly": True})
         try:
             yield session
-            session.commit()
+            _commit(session)
         except BaseException:
             session.rollback()
             raise
         announced = session.info.pop(_ANNOUNCED, ())
     tell(announced)
+
+
+def _commit(session: Session) -> None:
+    session.flush()  # what fails here is not done for certain
+    try:
+        session.commit()
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise CommitLost from error
+        raise
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database could not be reached or had no room: the same may well succeed in a moment.
+
+    On PostgreSQL also where it ended a statement that waited for too long, or for another in a circle.
+    """
+    if isinstance(error, (CommitLost, NoConnection)):
+        return True
+    if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_AWAY
+    return isinstance(error, OperationalError) or (isinstance(error, DBAPIError) and error.connection_invalidated)
 
 
 @contextmanager

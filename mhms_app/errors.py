@@ -96,3 +96,31 @@ class TooManyAttempts(ClinicError):
         minutes = -(-retry_after // 60)
         wait = f"{retry_after} seconds" if retry_after < 60 else f"{minutes} minute{'s' if minutes > 1 else ''}"
         super().__init__(f"Too many attempts. Please try again in {wait}.")
+
+
+class TryAgain(ClinicError):
+    """It could not be done now, through no fault of the person: the same request may well succeed in a moment.
+
+    Attributes:
+        retry_after: seconds until it is worth another try.
+    """
+
+    retry_after = 5
+
+
+class Busy(TryAgain):
+    """More is asked for than can be answered."""
+
+    sentence = "The clinic is very busy just now. Nothing was changed: please try again in a moment."
+
+
+class Unreachable(TryAgain):
+    """The database does not answer; nothing was changed."""
+
+    sentence = "The clinic's records cannot be reached just now. Nothing was changed: please try again in a moment."
+
+
+class OutcomeUnknown(ClinicError):
+    """The database went away while it committed: what was asked for is done, or it is not."""
+
+    sentence = "The connection broke while this was saved: it may be done or not. Please look before you try again."
