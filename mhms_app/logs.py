@@ -15,6 +15,8 @@ from collections import Counter
 from datetime import UTC, datetime
 from types import TracebackType
 
+from mhms_app import trace
+
 OURS = ("mhms_app", "email_lambda")
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
 
@@ -31,6 +33,8 @@ class OneLine(logging.Formatter):
             "from": record.name,
             "message": record.getMessage() if is_ours else f"{record.module}.{record.funcName}:{record.lineno}",
         }
+        if event_id := trace.current():
+            line["id"] = event_id
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         if getattr(record, "is_last", False):

@@ -120,7 +120,7 @@ def _entries(session: Session, actor: Actor | None, query: Mapping[str, str], af
 def _entry(row: TrailRow) -> tuple[str, ...]:
     number, session = str(row.id), str(row.session_id or "")
     said = row.actor, row.acted_by, row.action, row.what, row.about, row.detail, row.address
-    return number, _wall_clock(row.at), *said, session
+    return number, _wall_clock(row.at), *said, session, row.event_id
 
 
 def _wall_clock(at: datetime) -> str:
@@ -138,7 +138,7 @@ BOOKINGS = Export(
 AUDIT = Export(
     "audit",
     routes.ADMIN_AUDIT,
-    ("Entry", "When", "Who", "Acted by", "Action", "In words", "Whose record", "Detail", "From", "Session"),
+    ("Entry", "When", "Who", "Acted by", "Action", "In words", "Whose record", "Detail", "From", "Session", "Event"),
     _entries,
     _entry,
 )

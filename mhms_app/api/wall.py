@@ -14,7 +14,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mhms_app import routes
+from mhms_app import routes, trace
 from mhms_app.accounts.rules import network_of, tidy_address
 from mhms_app.live.doorman import doorman
 from mhms_app.settings import settings
@@ -49,10 +49,14 @@ class Wall:
         self._page_paths = frozenset(f"/{page.parent.relative_to(pages)}" for page in pages.glob("**/index.html"))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request or a socket through, or refuse it."""
+        """Let a request or a socket through, or refuse it; it has an id of its own from here on."""
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        with trace.under_way(request_id(Headers(scope=scope))):
+            await self._let_through(scope, receive, send)
+
+    async def _let_through(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope = {**scope, "client": (client_address(HTTPConnection(scope)), 0)}  # for everybody behind the wall
         headers = Headers(scope=scope)
         guarded = scope["type"] == "websocket" or scope["method"] not in ("GET", "HEAD", "OPTIONS")
@@ -104,12 +108,14 @@ class Wall:
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         """Add the security headers to a response; nothing but built assets may be kept by a cache."""
         is_asset = scope["path"].startswith(("/assets/", "/fonts/"))
+        event_id = trace.current()
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers[name] = value
+                headers[trace.HEADER] = event_id
                 if is_asset and message["status"] == 200:
                     headers["Cache-Control"] = "public, max-age=31536000, immutable"
                 elif "cache-control" not in headers:
@@ -134,6 +140,14 @@ def client_address(connection: HTTPConnection) -> str:
     forwarded = ",".join(connection.headers.getlist("x-forwarded-for")).split(",")
     told = tidy_address(forwarded[-hops]) if 0 < hops <= len(forwarded) else ""
     return told or (connection.client.host if connection.client else "")
+
+
+def request_id(headers: Headers) -> str:
+    """What a request is called: as a proxy that is believed has called it, or by a name of our own."""
+    told = ""
+    if settings().trusted_proxy_hops:
+        told = trace.told(headers.get("traceparent", ""), headers.get("x-request-id", ""))
+    return told or trace.new_id()
 
 
 def _capped(receive: Receive) -> Receive:

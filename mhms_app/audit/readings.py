@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from mhms_app import db
+from mhms_app import db, trace
 from mhms_app.audit import service as audit
 from mhms_app.audit.service import Reading
 
@@ -36,7 +36,7 @@ class Readings:
     def keep(self, readings: Sequence[Reading]) -> Future[None] | None:
         """Have those written down that are new."""
         if fresh := [one for one in readings if self._is_new(replace(one, rows=None))]:
-            return self._writer.submit(self._write, fresh)
+            return self._writer.submit(trace.carried(lambda: self._write(fresh)))
         return None
 
     def _is_new(self, reading: Reading) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlmodel import Session
 
+from mhms_app import trace
 from mhms_app.audit.models import AuditEntry
 from mhms_app.db import clock
 
@@ -89,6 +90,8 @@ def record(
 ) -> None:
     """Append one fact to the trail, in the caller's transaction; from where it comes was said by ``come_from``.
 
+    It belongs to the event that is under way (``trace.current``).
+
     Args:
         actor_id: the user who acted, or None for the system or somebody who is not logged in.
         action: what happened, ``object.verb``, such as ``appointment.book``.
@@ -107,5 +110,6 @@ def record(
             address=origin.address[:45],
             session_id=session_id or origin.session_id,
             acted_by=origin.acted_by,
+            event_id=trace.current(),
         )
     )

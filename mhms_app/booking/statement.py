@@ -16,7 +16,7 @@ import json
 from psycopg.errors import IntegrityError
 from sqlalchemy.exc import IntegrityError as WrappedIntegrityError
 
-from mhms_app import db
+from mhms_app import db, trace
 from mhms_app.accounts.sessions import hash_token
 from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import rules
@@ -90,8 +90,10 @@ WITH person AS (
            %(message_key)s, 'waiting', 0, %(now)s, '', %(now)s
     FROM taken
 ), noted AS (
-    INSERT INTO audit_entry (at, actor_id, action, object_type, object_id, detail, address, session_id)
-    SELECT %(now)s, user_id, 'appointment.book', 'appointment', booked.id, '', %(address)s, session_id
+    INSERT INTO audit_entry (at, actor_id, action, object_type, object_id, detail, address, session_id,
+                             event_id)
+    SELECT %(now)s, user_id, 'appointment.book', 'appointment', booked.id, '', %(address)s, session_id,
+           %(event_id)s
     FROM taken, booked
 )
 SELECT booked.id, doctor_id, starts_at, ends_at FROM taken, booked
@@ -121,6 +123,7 @@ def book_at_once(token: str, address: str, *, slot_id: int, reason: str, key: st
     values = {
         "token_hash": hash_token(token),
         "address": address[:45],
+        "event_id": trace.current(),
         "slot_id": slot_id,
         "reason": reason,
         "key": key,

@@ -44,6 +44,7 @@ class TrailRow:
         what: as it reads after the actor's name.
         about: whose record, such as ``Jo Moreau`` or ``MH-4K7D2Q, Jo Moreau``; ``""`` when it is about nothing.
         address: from where; ``""`` is the system.
+        event_id: the request or event that it belongs to, as in the logs; ``""`` is the system.
     """
 
     id: int
@@ -56,6 +57,7 @@ class TrailRow:
     detail: str
     address: str
     session_id: int | None
+    event_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ class Filter:
     """Which entries are wanted; None and ``""`` leave a question open.
 
     Attributes:
-        search: looked for in the names and addresses of those who acted or are concerned; or an appointment's number.
+        search: looked for in the names and addresses of those who acted or are concerned; or an appointment's number,
+            or the id of an event.
         person_id: a user who acted, or whose record it is.
         thing: one object, as ``type-number``.
         group: one of ``words.GROUPS``.
@@ -160,7 +163,8 @@ def _conditions(session: Session, wanted: Filter) -> list[ColumnElement[bool]]:
     if key := search_key(wanted.search):
         numbered = select(col(Appointment.id)).where(col(Appointment.reference) == key.upper())
         of_it = _keys().where(_about("appointment", numbered))
-        conditions.append(col(AuditEntry.id).in_(union(*_concerning(accounts.people_called(key)), of_it)))
+        of_event = _keys().where(col(AuditEntry.event_id) == key, col(AuditEntry.event_id) != "")
+        conditions.append(col(AuditEntry.id).in_(union(*_concerning(accounts.people_called(key)), of_it, of_event)))
     if wanted.person_id is not None:
         conditions.append(_of_one(session, wanted.person_id))
     if wanted.thing:
@@ -228,6 +232,7 @@ def _in_words(session: Session, entries: Sequence[AuditEntry]) -> tuple[TrailRow
             detail=entry.detail,
             address=entry.address,
             session_id=entry.session_id,
+            event_id=entry.event_id,
         )
         for entry in entries
     )

@@ -18,7 +18,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from mhms_app import db
+from mhms_app import db, trace
 from mhms_app.accounts import cookies, sessions
 from mhms_app.accounts.rules import initials
 from mhms_app.actor import LOGGED_IN, Actor, LoggedIn, Role, require_person, require_role
@@ -205,4 +205,4 @@ def _introduce(state: Any, actor: Actor | None) -> None:
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_threads, work)
+    return await asyncio.get_running_loop().run_in_executor(_threads, trace.carried(work))

@@ -22,10 +22,11 @@ from reflex.middleware.middleware import Middleware
 from reflex.state import BaseState, StateUpdate
 from reflex_base.constants import RouteVar
 from reflex_base.event import Event
+from reflex_base.event.context import EventContext
 from reflex_base.registry import RegistrationContext
 from reflex_base.utils.form import FORM_DATA_ENTRIES_KEY
 
-from mhms_app import routes
+from mhms_app import routes, trace
 from mhms_app.actor import LOGGED_IN, LoggedIn, Role
 from mhms_app.errors import ClinicError, DutyFirst, InvalidForm, LoginRequired, NotAllowed
 from mhms_app.web import bridge
@@ -47,7 +48,7 @@ _OWN_EVENTS_OF_REFLEX = frozenset(
     }
 )
 _CONNECTING = frozenset({"hydrate", "hydrate_and_load"})
-_UNEXPECTED = "This did not work, and nothing was changed. Please try again in a moment."
+UNEXPECTED = "This did not work, and nothing was changed. Please try again in a moment."
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def handler(
                 _show(self, refusal)
             except Exception:
                 log.exception("handler %s failed", method.__qualname__)
-                self.notice, self.notice_tone = _UNEXPECTED, "bad"
+                self.notice, self.notice_tone = f"{UNEXPECTED} If you ask for help, name {trace.current()}.", "bad"
             finally:
                 admitted.close()
             return None
@@ -227,6 +228,7 @@ class Gate(Middleware):
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         """Stop an event (an empty update) or let it go on (None) with validated arguments."""
+        trace.begin(EventContext.get().txid)
         name = event.name.rpartition(".")[2]
         # Only a browser's own event says which connection it came from; the others follow from one that passed.
         if connection := str(event.router_data.get(RouteVar.SESSION_ID, "")):

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlmodel import Session, select
 
-from mhms_app import db
+from mhms_app import db, trace
 from mhms_app.accounts import sessions
 from mhms_app.accounts.models import Role, User
 from mhms_app.audit.models import AuditEntry
@@ -83,13 +83,16 @@ def test_f10_booking_takes_the_slot_and_promises_a_confirmation_in_one_transacti
 def test_both_ways_in_write_the_same_rows(clinic: Clinic, time_zone: str) -> None:
     with db.transaction() as session:
         session.get_one(User, clinic.patient.user_id).time_zone = time_zone
-    booked = [
-        clinic.book(clinic.slots[0].id, reason="a", key="1"),
-        clinic.book_slowly(clinic.token, slot_id=clinic.slots[1].id, reason="a", key="2"),
-    ]
+    with trace.under_way("4f2a9c1b03de"):
+        booked = [
+            clinic.book(clinic.slots[0].id, reason="a", key="1"),
+            clinic.book_slowly(clinic.token, slot_id=clinic.slots[1].id, reason="a", key="2"),
+        ]
     with db.transaction(read_only=True) as session:
         appointments = [session.get_one(Appointment, b.id).model_dump() for b in booked]
         messages = [m.model_dump() for m in session.exec(select(OutboxMessage).order_by(OutboxMessage.id)).all()]
+        entries = session.exec(select(AuditEntry.event_id).where(AuditEntry.action == "appointment.book")).all()
+    assert entries == ["4f2a9c1b03de"] * 2
     assert [m["payload"].get("own_time_zone", "") for m in messages] == [time_zone] * 2
     ours = {"id", "reference", "slot_id", "starts_at", "ends_at", "idempotency_key", "uid"}
     without = lambda row: {k: v for k, v in row.items() if k not in ours}  # noqa: E731

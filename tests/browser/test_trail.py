@@ -84,7 +84,7 @@ def test_f41_the_trail_is_filtered_verified_and_handed_on(
     admin.field("What was done").select_option(label="Slots and working hours")
     admin.sees("published slots")
     admin.field("What was done").select_option(label="Signing in")
-    admin.field("Name, e-mail or appointment number").fill(email)
+    admin.field("Name, e-mail, number or event").fill(email)
     admin.sees("logged out", "2 in all")
     admin.sees_no("published slots")
     admin.reload()
@@ -95,7 +95,7 @@ def test_f41_the_trail_is_filtered_verified_and_handed_on(
     assert [line[4] for line in table[1:]] == ["session.open", "session.close"]
     admin.button("Verify now").click()
     admin.sees(re.compile(r"^The chain is whole up to position"))
-    admin.field("Name, e-mail or appointment number").fill("nobody is called this")
+    admin.field("Name, e-mail, number or event").fill("nobody is called this")
     admin.sees("No entries fit")
     is_accessible_and_fits(admin)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlmodel import Session, select
 
-from mhms_app import db
+from mhms_app import db, trace
 from mhms_app.accounts.models import User
 from mhms_app.actor import Actor, Role
 from mhms_app.audit import chain
@@ -62,6 +62,14 @@ def clinic(session: Session) -> Clinic:
 
 def actions(rows: list[TrailRow]) -> list[str]:
     return [row.action for row in rows]
+
+
+def test_what_belongs_to_one_event_is_found_by_its_id(clinic: Clinic) -> None:
+    with trace.under_way("4f2a9c1b03de"):
+        clinic.record("user.lock", clinic.jo.user_id)
+    (found,) = clinic.find(q=" 4F2A9C1B03DE")
+    assert (found.action, found.event_id) == ("user.lock", "4f2a9c1b03de")
+    assert clinic.find(q="4f2a9c1b03df") == []
 
 
 def test_each_entry_says_who_did_what_to_whose_record_when_and_from_where(clinic: Clinic) -> None:

@@ -21,7 +21,7 @@ from tests.socket.matrix import WIRE_NAME, matrix, page_of
 SECRET = "canary-7f3a-word"
 PHONE = "+49 30 7733991155"
 POSTS = sorted({value for name, value in vars(routes).items() if name.startswith("POST_")} | {routes.CSP_REPORTS})
-KEYS = {"time", "level", "from", "message", "error", "more", "outcome", "kind", "key", "url", "at"}
+KEYS = {"time", "level", "from", "message", "id", "error", "more", "outcome", "kind", "key", "url", "at"}
 
 
 @pytest.mark.timeout(900)  # every form, and a page for every handler

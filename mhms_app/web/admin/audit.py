@@ -44,6 +44,7 @@ class Line:
     about: str
     detail: str
     place: str
+    event: str
 
 
 class Audit(Listing, Screen):
@@ -113,6 +114,7 @@ def line_of(row: TrailRow, now: datetime) -> Line:
         about=row.about or _NOTHING,
         detail=_LONG_HASH.sub(r"\1…", row.detail),
         place=f"{row.address}, session {row.session_id}" if row.address and row.session_id else row.address or _NOTHING,
+        event=row.event_id,
     )
 
 
@@ -165,7 +167,7 @@ def _standing() -> rx.Component:
 
 def _filters() -> tuple[rx.Component, ...]:
     return (
-        listing.search_filter(Audit, "Name, e-mail or appointment number"),
+        listing.search_filter(Audit, "Name, e-mail, number or event"),
         listing.select_filter(
             Audit,
             "What was done",
@@ -211,7 +213,15 @@ def _row(line: Line) -> rx.Component:
             label="What",
         ),
         theme.cell(line.about, label="Whose record"),
-        theme.cell(rx.el.span(line.place, class_name="small second numbers"), label="From where", quiet=True),
+        theme.cell(
+            rx.el.div(
+                rx.el.div(line.place),
+                rx.cond(line.event, rx.el.div("event ", line.event)),
+                class_name="small second numbers",
+            ),
+            label="From where",
+            quiet=True,
+        ),
     )
 
 
