@@ -8,29 +8,31 @@ is never blocked.
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
+import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from mhms_app import db, trace
+from mhms_app import db, turns
 from mhms_app.accounts import cookies, sessions
 from mhms_app.accounts.rules import initials
 from mhms_app.actor import LOGGED_IN, Actor, LoggedIn, Role, require_person, require_role
 from mhms_app.audit import readings
 from mhms_app.audit import service as audit
-from mhms_app.web import words
+from mhms_app.turns import Turns, Urgency
+from mhms_app.web import meanwhile, words
 
 if TYPE_CHECKING:
     from sqlmodel import Session
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 COUNTED = db.COUNTED  # the total of a list stops there
 
@@ -59,7 +61,7 @@ class Expected:
             require_role(actor, Role(self.who))
 
 
-_threads = ThreadPoolExecutor(max_workers=16, thread_name_prefix="service")
+_turns = Turns(16, lines=(400, 250, 120), name="service")
 _EVERYBODY = Expected()
 _expected: contextvars.ContextVar[Expected] = contextvars.ContextVar("expected", default=_EVERYBODY)
 _is_a_persons: contextvars.ContextVar[bool] = contextvars.ContextVar("is_a_persons_event", default=False)
@@ -81,6 +83,7 @@ async def call(
     Raises:
         LoginRequired, NotAllowed: the handler asks for a role that this person does not have.
         ClinicError: whatever the service refuses.
+        TryAgain, OutcomeUnknown: the database was away, or the server too busy, for longer than anybody waits.
     """
     return await _hop(state, service, args, kwargs, read_only=False)
 
@@ -94,11 +97,12 @@ async def call_at_once(
 ) -> T:
     """Try a guarded statement that authorises by the session token itself; if it declines, ``call`` the service.
 
-    The statement is given the token and the client's address before its own arguments.
+    The statement is given the token and the client's address before its own arguments. The same arguments must come to
+    the same result: when the connection breaks and nobody knows what became of them, both are asked again.
     """
     token, address = session_token(state), client_address(state)
-    done = await _in_thread(lambda: statement(token, address, *args, **kwargs))
-    return done if done is not None else await call(state, service, *args, **kwargs)
+    done = await _served(lambda: statement(token, address, *args, **kwargs), Urgency.ACT, repeatable=True)
+    return done if done is not None else await _hop(state, service, args, kwargs, read_only=False, repeatable=True)
 
 
 async def read(
@@ -115,7 +119,7 @@ async def admit(state: Any) -> None:
 
 async def compute(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run something slow that needs no database (hashing, judging a password) in a thread."""
-    return await _in_thread(lambda: function(*args, **kwargs))
+    return await _turns.run(lambda: function(*args, **kwargs), Urgency.ACT)
 
 
 def now() -> datetime:
@@ -136,7 +140,7 @@ async def forget_strangers(screen: Any) -> None:
         with db.transaction(read_only=True) as session:
             return sessions.resolve(session, token)
 
-    _introduce(screen, await _in_thread(who) if token else None)
+    _introduce(screen, await _served(who, Urgency.LOOK, repeatable=True) if token else None)
 
 
 _read_cookie = lru_cache(maxsize=2048)(cookies.read)  # a socket's cookies stay the same, at every event
@@ -153,7 +157,13 @@ def client_address(state: Any) -> str:
 
 
 async def _hop(
-    state: Any, service: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any], *, read_only: bool
+    state: Any,
+    service: Callable[..., T],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    read_only: bool,
+    repeatable: bool = False,
 ) -> T:
     """Run a service in one thread and one transaction, and keep the screen's idea of the person true."""
     token, address = session_token(state), client_address(state)
@@ -166,15 +176,21 @@ async def _hop(
             seen.append(actor)
             expected.check(actor)
             result = service(session, actor, *args, **kwargs)
-        if is_a_persons:  # what a live screen reads again is no new reading
-            readings.keep(audit.noted(session))
-        if actor is not None and actor.touch_due and is_a_persons:  # a live screen keeps no session awake
-            with db.transaction() as session:
-                sessions.touch(session, session_id=actor.session_id)
+        try:
+            if is_a_persons:  # what a live screen reads again is no new reading
+                readings.keep(audit.noted(session))
+            if actor is not None and actor.touch_due and is_a_persons:  # a live screen keeps no session awake
+                with db.transaction() as session:
+                    sessions.touch(session, session_id=actor.session_id)
+        except Exception as error:
+            if read_only or not db.is_away(error):
+                raise
+            log.warning("a session could not be touched (%s)", type(error).__name__)  # what was asked for is done
         return result
 
+    urgency = (Urgency.LOOK if read_only else Urgency.ACT) if token else Urgency.STRANGER
     try:
-        return await _in_thread(work)
+        return await _served(work, urgency, repeatable=read_only or repeatable)
     finally:
         if seen:
             _introduce(state, seen[0])
@@ -204,5 +220,7 @@ def _introduce(state: Any, actor: Actor | None) -> None:
         state.viewer_initials = initials(actor.name)
 
 
-async def _in_thread(work: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(_threads, trace.carried(work))
+async def _served(work: Callable[[], T], urgency: Urgency, *, repeatable: bool) -> T:
+    """Run ``work`` in its turn, again and again while the database is away, and tell the person what they wait for."""
+    with meanwhile.Wait() as wait:
+        return await turns.patiently(lambda: _turns.run(work, urgency), repeatable=repeatable, told=wait.tell)

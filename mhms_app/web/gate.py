@@ -8,6 +8,7 @@ types, not faster than a person can click. What a handler may do with data is de
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 import logging
@@ -19,7 +20,7 @@ from typing import Any, TypeVar, get_type_hints
 import reflex as rx
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from reflex.middleware.middleware import Middleware
-from reflex.state import BaseState, StateUpdate
+from reflex.state import BaseState, OnLoadInternalState, StateUpdate
 from reflex_base.constants import RouteVar
 from reflex_base.event import Event
 from reflex_base.event.context import EventContext
@@ -28,8 +29,8 @@ from reflex_base.utils.form import FORM_DATA_ENTRIES_KEY
 
 from mhms_app import routes, trace
 from mhms_app.actor import LOGGED_IN, LoggedIn, Role
-from mhms_app.errors import ClinicError, DutyFirst, InvalidForm, LoginRequired, NotAllowed
-from mhms_app.web import bridge
+from mhms_app.errors import ClinicError, DutyFirst, InvalidForm, LoginRequired, NotAllowed, TryAgain
+from mhms_app.web import bridge, meanwhile
 from mhms_app.web.screen import Screen
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ _OWN_EVENTS_OF_REFLEX = frozenset(
     }
 )
 _CONNECTING = frozenset({"hydrate", "hydrate_and_load"})
+_LOOK_UP_AGAIN = 0.5  # seconds
 UNEXPECTED = "This did not work, and nothing was changed. Please try again in a moment."
 
 
@@ -83,9 +85,13 @@ def handler(
     expected = bridge.Expected(who, with_duty)
 
     def decorate(method: Handler) -> Any:
+        is_load = method.__name__ == "load"  # what a page does at every visit, before there is anything to show
+
         @functools.wraps(method)
         async def guarded(self: Any, **arguments: Any) -> Any:
             _forget_messages(self)
+            if is_load and self._is_unread:
+                self._is_unread = False
             here = _address(self)
             admitted = bridge.expect(expected)
             try:
@@ -96,6 +102,12 @@ def handler(
                 return rx.redirect(routes.login_then(here))
             except DutyFirst as refusal:
                 return rx.redirect(routes.PAGE_OF_DUTY[refusal.duty])
+            except TryAgain as refusal:
+                if is_load:  # a page without its contents would say what is not true
+                    self._is_unread = True
+                    return [type(self).load, OnLoadInternalState.set_is_hydrated(True)]
+                await meanwhile.say("")
+                _show(self, refusal)
             except ClinicError as refusal:
                 if isinstance(refusal, NotAllowed):
                     log.warning("session %s may not call %s", self._owner, method.__qualname__)
@@ -200,12 +212,12 @@ def _address(state: Any) -> str:
 
 
 class Bucket:
-    """A token bucket: ``burst`` at once, ``rate`` a second after that."""
+    """A token bucket: ``burst`` at once, ``rate`` a second after that; and whether its owner is known."""
 
-    __slots__ = ("_at", "_left", "burst", "empty", "rate")
+    __slots__ = ("_at", "_left", "burst", "empty", "has_met", "rate")
 
     def __init__(self, *, burst: float, rate: float) -> None:
-        self.burst, self.rate, self.empty = burst, rate, False
+        self.burst, self.rate, self.empty, self.has_met = burst, rate, False, False
         self._left, self._at = burst, time.monotonic()
 
     def take(self) -> bool:
@@ -225,6 +237,7 @@ class Gate(Middleware):
     def __init__(self, *, burst: float = 60, rate: float = 15, remembered: int = 10_000) -> None:
         self._burst, self._rate, self._remembered = burst, rate, remembered
         self._buckets: dict[str, Bucket] = {}
+        self._asking: set[asyncio.Future[Any]] = set()
 
     async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
         """Stop an event (an empty update) or let it go on (None) with validated arguments."""
@@ -232,14 +245,20 @@ class Gate(Middleware):
         name = event.name.rpartition(".")[2]
         # Only a browser's own event says which connection it came from; the others follow from one that passed.
         if connection := str(event.router_data.get(RouteVar.SESSION_ID, "")):
-            bucket, is_first = self._bucket(connection)
+            bucket = self._bucket(connection)
             was_empty = bucket.empty
             if not bucket.take():
                 if not was_empty:
                     log.warning("events refused: too many from one connection (%s)", name[:40])
                 return StateUpdate()
-            if is_first or name in _CONNECTING:
-                await bridge.forget_strangers(await state.get_state(Screen))
+            if name in _CONNECTING or not bucket.has_met:
+                try:
+                    await bridge.forget_strangers(await state.get_state(Screen))
+                except TryAgain as refusal:
+                    return self._not_met(app, event, refusal)
+                bucket.has_met = True
+        if name == "set_is_hydrated" and event.payload.get("value") and (await state.get_state(Screen))._is_unread:
+            return StateUpdate()
         schema = _schema_of(event.name)
         if schema is None:
             log.warning("event refused: not a handler (%s)", name[:40])
@@ -258,13 +277,27 @@ class Gate(Middleware):
         object.__setattr__(event, "payload", payload)
         return None
 
-    def _bucket(self, connection: str) -> tuple[Bucket, bool]:
-        """The bucket of a connection, and whether it is new; the oldest are forgotten."""
+    def _not_met(self, app: rx.App, event: Event, refusal: TryAgain) -> StateUpdate:
+        """Nobody knows who is connecting, so nothing is sent of what the tab has shown; it is looked up again soon."""
+        if event.name.rpartition(".")[2] not in _CONNECTING:
+            return StateUpdate(delta=meanwhile.delta_of(refusal.sentence))
+        token, connection = event.router_data[RouteVar.CLIENT_TOKEN], event.router_data[RouteVar.SESSION_ID]
+
+        def again() -> None:
+            if app.event_namespace and app.event_namespace.sid_to_token.get(connection) == token:
+                self._asking.add(task := asyncio.ensure_future(app.event_processor.enqueue(token, event)))
+                task.add_done_callback(self._asking.discard)
+
+        asyncio.get_running_loop().call_later(_LOOK_UP_AGAIN, again)
+        return StateUpdate(delta=meanwhile.delta_of(meanwhile.sentence_of(refusal)))
+
+    def _bucket(self, connection: str) -> Bucket:
+        """The bucket of a connection; the oldest are forgotten."""
         known = self._buckets.pop(connection, None)
         bucket = self._buckets[connection] = known or Bucket(burst=self._burst, rate=self._rate)
         if len(self._buckets) > self._remembered:
             del self._buckets[next(iter(self._buckets))]
-        return bucket, known is None
+        return bucket
 
 
 __all__ = ["LOGGED_IN", "Gate", "Policy", "Role", "handler", "policy_of"]

@@ -17,12 +17,14 @@ class Screen(rx.State):
     viewer_initials: str = ""
     viewer_role: str = ""
     acting_until: str = ""  # the viewer is an administrator who acts as this person until then
+    meanwhile: str = ""  # why an answer is still to come: only ever sent, never kept (``web.meanwhile``)
     notice: str = ""
     notice_tone: str = "ok"
     errors: dict[str, str] = {}
 
     _time_zone: str = ""  # in which the viewer also reads times; empty is the clinic's
     _owner: int = 0  # the login session that the contents of this tab belong to; 0 is nobody's
+    _is_unread: bool = False  # the page's load handler has not come to its end: there is nothing to show
     _has_duty: bool = False  # that person has to do something else first: nothing is left unasked
 
     def tell(self, sentence: str, *, tone: str = "ok") -> None:  # nosemgrep: handler-without-a-gate

@@ -238,7 +238,12 @@ def _messages() -> rx.Component:
         _message("info", "info"),
     )
     return rx.el.div(
-        connection_lost(), rx.cond(Screen.notice, shown), class_name="live", role="status", aria_live="polite"
+        connection_lost(),
+        rx.cond(Screen.meanwhile, notice(Screen.meanwhile, tone="warn", icon_name="hourglass")),
+        rx.cond(Screen.notice, shown),
+        class_name="live",
+        role="status",
+        aria_live="polite",
     )
 
 
