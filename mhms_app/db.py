@@ -41,6 +41,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session as OrmSession
 from sqlmodel import Session, SQLModel
 
+from mhms_app import facts
 from mhms_app.settings import settings
 
 SQLModel.metadata.naming_convention = MetaData(
@@ -57,7 +58,8 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 _ANNOUNCED = "announced"
 # Connections that stay open: as many as there are threads to use them (16 for people, 5 for mail). One beyond
-# the pool is closed after each use, which costs more than most of what is asked through it.
+# the pool, up to MHMS_DATABASE_CONNECTIONS, is closed after each use, which costs more than most of what is asked
+# through it.
 _THREADS = 24
 # Nothing waits for ever: a connection that is cut is noticed within seconds (libpq, 34.1.2), and the next statement
 # finds the pool emptied of those that were cut with it. Migrations take their time (alembic/env.py).
@@ -71,7 +73,11 @@ _POSTGRESQL = {
     "-c idle_in_transaction_session_timeout=60s",
 }
 _SQLITE_AWAY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+CHANNEL = "mhms"
+_NOTIFY = text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS payload")
 _listeners: list[Callable[[object], None]] = []
+_listeners_everywhere: list[Callable[[object], None]] = []
+_channel_is_up = False
 
 
 class CommitLost(SQLAlchemyError):
@@ -99,15 +105,28 @@ class UTCDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, *, pooled: bool = False) -> Engine:
     """Make an engine with the settings that this application relies on.
+
+    PostgreSQL: nothing is kept in a connection between two transactions, so that a pooler such as PgBouncer may give
+    each of them another one.
 
     SQLite: WAL, ``BEGIN IMMEDIATE`` for writers (its deferred default lets two check-then-write
     transactions pass each other), enforced foreign keys, ``synchronous=FULL`` (an acknowledged booking
     survives a power cut), and a wait of 30 seconds for the writer before us.
+
+    Args:
+        pooled: the address is a pooler's: statements are not prepared, which would be in one of its connections only.
     """
     if url.startswith("postgresql"):
-        return create_engine(url, pool_size=_THREADS, pool_timeout=5, connect_args=_POSTGRESQL)
+        most = settings().database_connections
+        return create_engine(
+            url,
+            pool_size=min(_THREADS, most),
+            max_overflow=max(0, most - _THREADS),
+            pool_timeout=5,
+            connect_args={**_POSTGRESQL, "prepare_threshold": None} if pooled else _POSTGRESQL,
+        )
     path = url.removeprefix("sqlite:///")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"check_same_thread": False}, pool_size=_THREADS)
@@ -135,8 +154,23 @@ def engine() -> Engine:
     """The engine of this process, made at first use."""
     global _engine  # noqa: PLW0603 - one engine a process
     if _engine is None:
-        _engine = make_engine(settings().database_url)
+        _engine = make_engine(settings().database_url, pooled=settings().is_pooled)
     return _engine
+
+
+@contextmanager
+def direct_connection() -> Iterator[Connection]:
+    """A connection to the database itself, past any pooler, for what takes long or outlives a transaction."""
+    if not settings().is_pooled:
+        with engine().connect() as connection:
+            yield connection
+        return
+    direct = make_engine(settings().database_direct_url)
+    try:
+        with direct.connect() as connection:
+            yield connection
+    finally:
+        direct.dispose()
 
 
 def use_engine(other: Engine | None) -> None:
@@ -152,7 +186,8 @@ def transaction(*, read_only: bool = False) -> Iterator[Session]:
     """Run a block in one transaction: commit at its end, roll back if it raises.
 
     This is the only commit of the application. What the block announced with ``announce`` is told to
-    the listeners after the commit, and not at all when nothing was committed.
+    the listeners after the commit, and not at all when nothing was committed: other processes hear of it from
+    PostgreSQL, to which it is given inside the transaction.
 
     Args:
         read_only: the block only reads; on SQLite it then waits for no writer.
@@ -172,8 +207,18 @@ def transaction(*, read_only: bool = False) -> Iterator[Session]:
 
 def _commit(session: Session) -> None:
     session.flush()  # what fails here is not done for certain
-    try:
+    if session.get_bind().dialect.name == "postgresql" and (
+        told := list(facts.encode(session.info.get(_ANNOUNCED, ())))
+    ):
+        session.execute(_NOTIFY, {"channel": CHANNEL, "payloads": told})
+    with _committing():
         session.commit()
+
+
+@contextmanager
+def _committing() -> Iterator[None]:
+    try:
+        yield
     except DBAPIError as error:
         if error.connection_invalidated:
             raise CommitLost from error
@@ -195,7 +240,7 @@ def is_away(error: BaseException) -> bool:
 @contextmanager
 def at_once() -> Iterator[Connection]:
     """A connection on which each statement is its own transaction, for the one that is hot enough to need it."""
-    with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+    with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection, _committing():
         yield connection
 
 
@@ -214,26 +259,48 @@ def announce(session: OrmSession, fact: object) -> None:
     session.info.setdefault(_ANNOUNCED, []).append(fact)
 
 
-def tell(facts: Iterable[object]) -> None:
+def tell(told: Iterable[object]) -> None:
     """Tell the listeners of this process about committed facts, in order.
 
     What a listener raises is logged: the work is committed, and its author must not hear that it failed.
     """
-    for fact in facts:
-        for listener in tuple(_listeners):
-            try:
-                listener(fact)
-            except Exception:
-                log.exception("a listener failed on %s", type(fact).__name__)
+    for fact in told:
+        _tell(fact, _listeners)
+        if not (_channel_is_up and facts.is_shared(fact)):
+            _tell(fact, _listeners_everywhere)
 
 
-def listen(listener: Callable[[object], None]) -> Callable[[], None]:
+def tell_from_channel(told: Iterable[object]) -> None:
+    """Tell those who listen everywhere about facts that came through the channel, this process's own among them."""
+    for fact in told:
+        _tell(fact, _listeners_everywhere)
+
+
+def channel_is_up(is_up: bool) -> None:
+    """From now on the channel brings shared facts, this process's own too; or it does not, and it is told directly."""
+    global _channel_is_up  # noqa: PLW0603 - one channel a process
+    _channel_is_up = is_up
+
+
+def _tell(fact: object, listeners: list[Callable[[object], None]]) -> None:
+    for listener in tuple(listeners):
+        try:
+            listener(fact)
+        except Exception:
+            log.exception("a listener failed on %s", type(fact).__name__)
+
+
+def listen(listener: Callable[[object], None], *, everywhere: bool = False) -> Callable[[], None]:
     """Call ``listener`` with every announced fact after its commit; returns how to stop.
 
-    Listeners run in the committing thread: they must be quick.
+    Listeners run in the committing thread, or in that of the channel: they must be quick.
+
+    Args:
+        everywhere: also with the shared facts of other processes, in the order of their commits.
     """
-    _listeners.append(listener)
-    return lambda: _listeners.remove(listener) if listener in _listeners else None
+    listeners = _listeners_everywhere if everywhere else _listeners
+    listeners.append(listener)
+    return lambda: listeners.remove(listener) if listener in listeners else None
 
 
 def violated(error: IntegrityError) -> str:
@@ -262,15 +329,33 @@ def _unique_name(columns: str) -> str:
 
 
 @cache
-def _head_revision() -> str | None:
-    return ScriptDirectory(str(Path(__file__).parent.parent / "alembic")).get_current_head()
+def _revisions() -> tuple[str, ...]:
+    """The migrations of this version, the last first."""
+    scripts = ScriptDirectory(str(Path(__file__).parent.parent / "alembic"))
+    return tuple(script.revision for script in scripts.walk_revisions())
 
 
 def is_migrated(session: OrmSession) -> bool:
-    """Say whether the database has every migration of this version, and none of a later one."""
-    if not inspect(session.connection()).has_table("alembic_version"):
-        return False
-    return session.execute(text("SELECT version_num FROM alembic_version")).scalar() == _head_revision()
+    """Say whether the database has every migration of this version.
+
+    It may have more: while a new version is rolled out, the old one goes on beside tables that have been expanded, and
+    nothing that it needs is taken away before the version after that (docs/operations.md, "Upgrade").
+    """
+    revision = _revision(session.connection())
+    return revision is not None and revision not in _revisions()[1:]
+
+
+def is_newer(connection: Connection) -> bool:
+    """Say whether the database was migrated by a later version than this."""
+    revision = _revision(connection)
+    return revision is not None and revision not in _revisions()
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
 
 
 COUNTED = 10_000

@@ -16,6 +16,7 @@ from mhms_app.accounts.models import Acting, LoginSession, Patient, User
 from mhms_app.actor import Actor, Duty, Role
 from mhms_app.audit import service as audit
 from mhms_app.audit.service import Origin
+from mhms_app.facts import shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Browser:
     device_token: str = field(default="", repr=False)
 
 
+@shared("sessions")
 @dataclass(frozen=True, slots=True)
 class SessionsEnded:
     """Announced after a commit that ended sessions before their time; these are the hashes of their tokens."""

@@ -11,6 +11,7 @@ from sqlmodel import Session, col
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.directory.models import Doctor
 from mhms_app.directory.service import Rows
+from mhms_app.facts import Topic, shared
 
 # States are written into statements instead of passed as parameters, so that both engines see that a partial
 # index over open slots (or held, or withdrawn ones) answers: however many slots there are, few are read.
@@ -39,9 +40,10 @@ class SlotRow:
     state: str
 
 
+@shared("slots")
 @dataclass(frozen=True, slots=True)
 class SlotsChanged:
-    """Announced after a commit that changed which slots of a doctor are free.
+    """Announced after a commit that changed a doctor's slots, or what became of one.
 
     Attributes:
         gone: the slots that nobody can book any more.
@@ -53,6 +55,26 @@ class SlotsChanged:
     gone: tuple[int, ...]
     came: bool
     freed: tuple[SlotRow, ...] = ()
+
+    @property
+    def topics(self) -> tuple[Topic, ...]:
+        """The doctor's own screens and the numbers of the clinic; and, if other times are free now, whoever looks."""
+        own = (on_doctor(self.doctor_id), ANY_DOCTOR)
+        return (*own, free_times(self.doctor_id), ANY_FREE_TIME) if self.gone or self.came or self.freed else own
+
+
+ANY_DOCTOR: Topic = ("doctor", 0)
+ANY_FREE_TIME: Topic = ("free", 0)
+
+
+def on_doctor(doctor_id: int) -> Topic:
+    """Everything that happens to a doctor's slots."""
+    return ("doctor", doctor_id)
+
+
+def free_times(doctor_id: int) -> Topic:
+    """Which of a doctor's slots can be booked."""
+    return ("free", doctor_id)
 
 
 def select_slots(*conditions: ColumnElement[bool]) -> Rows:

@@ -22,6 +22,7 @@ from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import lists, offers, rules
 from mhms_app.booking.lists import AppointmentRow
 from mhms_app.booking.models import Appointment, AppointmentMove, Leave, Status
+from mhms_app.booking.news import PatientChanged
 from mhms_app.booking.policies import policy_of
 from mhms_app.booking.rules import NotChangeable, Policy, SlotTaken
 from mhms_app.booking.service import (
@@ -171,6 +172,7 @@ def _cancel(session: Session, person: Actor, row: Appointment, slot: SlotFacts, 
         doctor_id=slot.doctor_id,
     )
     notifications.enqueue(session, message)
+    db.announce(session, PatientChanged(row.patient_id))
     _record(session, person, "appointment.cancel", row, f"staff: {why}" if by_staff else "")
 
 
@@ -219,6 +221,7 @@ def move(session: Session, actor: Actor | None, *, reference: str, slot_id: int,
     )
     _record(session, person, "appointment.move", row, said)
     db.announce(session, SlotsChanged(wanted.doctor_id, gone=(wanted.id,), came=False))
+    db.announce(session, PatientChanged(row.patient_id))
     return Moved(row.reference, row.starts_at, row.ends_at)
 
 
@@ -252,6 +255,7 @@ def set_status(session: Session, actor: Actor | None, *, appointment_id: int, st
         raise rules.IllegalMove("The patient has another appointment at that time by now.") from None
     _record(session, person, f"appointment.{status}", row, f"was {was}")
     db.announce(session, SlotsChanged(row.doctor_id, gone=(), came=False))
+    db.announce(session, PatientChanged(row.patient_id))
     return was
 
 

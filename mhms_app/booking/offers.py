@@ -22,6 +22,7 @@ from mhms_app.availability.rules import part_of, weekday_bits
 from mhms_app.availability.slots import SlotRow, SlotsChanged
 from mhms_app.booking import rules, waiting_rules
 from mhms_app.booking.models import ACTIVE, Appointment, Outcome, Status, Waiting, WaitingOffer
+from mhms_app.booking.news import PatientChanged
 from mhms_app.booking.rules import PatientView, Policy, SlotView
 from mhms_app.notifications import service as notifications
 from mhms_app.settings import settings
@@ -215,3 +216,4 @@ def _hold(session: Session, slot: SlotFacts, found: Row[int | None, int, str, st
     )
     notifications.enqueue(session, message)
     db.announce(session, SlotsChanged(slot.doctor_id, gone=(slot.id,), came=False))
+    db.announce(session, PatientChanged(patient_id))

@@ -24,6 +24,7 @@ from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import offers, rules
 from mhms_app.booking.models import ACTIVE, Appointment, Status
+from mhms_app.booking.news import PatientChanged
 from mhms_app.booking.policies import policy_of
 from mhms_app.booking.rules import PatientBusy, PatientView, Policy, SlotTaken, SlotView
 from mhms_app.directory import service as directory
@@ -271,6 +272,7 @@ def _take(session: Session, patient: Actor, patient_id: int, slot: SlotFacts, *,
         object_id=appointment.id,
     )
     db.announce(session, SlotsChanged(slot.doctor_id, gone=(slot.id,), came=False))
+    db.announce(session, PatientChanged(patient_id))
     session.flush()
     return _booked(appointment, repeated=False)
 

@@ -3,6 +3,7 @@
 Every condition of ``rules.why_not_bookable`` stands in the statement, together with the session that the
 person acts in. When all of them hold it swaps the slot's state and writes appointment, message and audit
 entry; when any of them does not, it changes nothing and says nothing, and ``service.book`` finds out why.
+It tells the other workers too, in the words of ``facts.encode``.
 It also leaves everything to ``service.book`` while another booking of the same patient is under way: what it
 would decide on, a statement that had to wait has read before. So it does with a slot that the waiting list offers,
 and with an administrator who acts as the patient.
@@ -20,6 +21,7 @@ from mhms_app import db, trace
 from mhms_app.accounts.sessions import hash_token
 from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import rules
+from mhms_app.booking.news import PatientChanged
 from mhms_app.booking.service import Booked
 from mhms_app.notifications import service as notifications
 from mhms_app.notifications.service import OutboxChanged
@@ -95,8 +97,14 @@ WITH person AS (
     SELECT %(now)s, user_id, 'appointment.book', 'appointment', booked.id, '', %(address)s, session_id,
            %(event_id)s
     FROM taken, booked
+), told AS (
+    SELECT pg_notify(%(channel)s, jsonb_build_array(
+               jsonb_build_array('slots', jsonb_build_object(
+                   'doctor_id', doctor_id, 'gone', jsonb_build_array(slot_id), 'came', false)),
+               jsonb_build_array('patient', jsonb_build_object('patient_id', patient_id)))::text)
+    FROM taken
 )
-SELECT booked.id, doctor_id, starts_at, ends_at FROM taken, booked
+SELECT booked.id, taken.patient_id, doctor_id, starts_at, ends_at FROM taken, booked, told
 """
 
 
@@ -131,6 +139,7 @@ def book_at_once(token: str, address: str, *, slot_id: int, reason: str, key: st
         "reference": reference,
         "payload": json.dumps(message.data),
         "message_key": message.key,
+        "channel": db.CHANNEL,
     }
     try:
         with db.at_once() as connection:
@@ -139,6 +148,7 @@ def book_at_once(token: str, address: str, *, slot_id: int, reason: str, key: st
         return None
     if found is None:
         return None
-    appointment_id, doctor_id, starts_at, ends_at = found
-    db.tell((SlotsChanged(doctor_id, gone=(slot_id,), came=False), OutboxChanged()))
+    appointment_id, patient_id, doctor_id, starts_at, ends_at = found
+    gone = SlotsChanged(doctor_id, gone=(slot_id,), came=False)
+    db.tell((gone, PatientChanged(patient_id), OutboxChanged()))
     return Booked(appointment_id, reference, slot_id, doctor_id, starts_at, ends_at, repeated=False)

@@ -18,6 +18,7 @@ from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.rules import weekday_bits, weekdays_in
 from mhms_app.booking import changes, offers, rules, waiting_rules
 from mhms_app.booking.models import ACTIVE, Appointment, Outcome, Waiting, WaitingOffer
+from mhms_app.booking.news import PatientChanged
 from mhms_app.booking.policies import policy_of
 from mhms_app.booking.rules import BookingPaused, EmailNotConfirmed
 from mhms_app.booking.service import book, is_confirmed, lock_patient, missed_by, require_patient, slot_under_lock
@@ -134,6 +135,7 @@ def join(
         raise TooManyWaits
     session.add(wanted)
     session.flush()
+    db.announce(session, PatientChanged(patient_id))
     _record(session, patient, "waiting.join", wanted.id)
 
 
@@ -281,6 +283,7 @@ def end(session: Session, *, entry_id: int) -> None:
     entry.ended_at, entry.ended_why = db.clock.now(), "left"
     session.add(entry)
     session.flush()
+    db.announce(session, PatientChanged(entry.patient_id))
     open_one = select(WaitingOffer).where(col(WaitingOffer.waiting_id) == entry_id, offers.IS_OPEN)
     if offer := session.scalars(open_one).first():
         _end(session, offer, Outcome.DECLINED)

@@ -1,4 +1,4 @@
-"""An ended session closes its sockets: at once in the worker in which it was ended, at their next event in every other.
+"""An ended session closes its sockets at once, in every worker.
 
 The browser opens a new one by itself, with which the tab is nobody's: it is cleared before anything is sent, and its
 page leads to the login (``web.bridge.forget_strangers``).
@@ -75,7 +75,7 @@ class Doorman:
             if isinstance(fact, SessionsEnded):
                 loop.call_soon_threadsafe(self._show_out, fact)
 
-        stop = db.listen(hear)
+        stop = db.listen(hear, everywhere=True)
         try:
             await loop.create_future()
         finally:

@@ -1,0 +1,25 @@
+"""The news that something of a patient's own has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mhms_app.facts import Topic, shared
+
+
+@shared("patient")
+@dataclass(frozen=True, slots=True)
+class PatientChanged:
+    """Announced after a commit that changed an appointment of a patient, or what they wait for."""
+
+    patient_id: int
+
+    @property
+    def topics(self) -> tuple[Topic, ...]:
+        """Their own screens."""
+        return (of_patient(self.patient_id),)
+
+
+def of_patient(patient_id: int) -> Topic:
+    """A patient's appointments and the waiting list."""
+    return ("patient", patient_id)
