@@ -24,9 +24,9 @@ config = rx.Config(
     telemetry_enabled=False,
     show_built_with_reflex=False,
     default_color_mode="system",
-    redis_url=_settings.redis_url or None,
+    redis_url=_settings.redis_url if _settings.state == "redis" else None,
     # Never on disk: pickled states hold what patients see.
-    state_manager_mode=StateManagerMode.REDIS if _settings.redis_url else StateManagerMode.MEMORY,
+    state_manager_mode=StateManagerMode(_settings.state),
     react_strict_mode=False,
     plugins=[RelocatableBuild()],
     disable_plugins=[rx.plugins.SitemapPlugin],

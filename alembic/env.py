@@ -13,7 +13,7 @@ import mhms_app.booking.models
 import mhms_app.calendars.models
 import mhms_app.directory.models
 import mhms_app.notifications.models  # noqa: F401 - each import adds its tables to the metadata
-from mhms_app.db import engine
+from mhms_app.db import direct_connection
 
 
 def run() -> None:
@@ -22,7 +22,7 @@ def run() -> None:
     if given is not None:
         _run_on(given)
         return
-    with engine().connect() as connection:
+    with direct_connection() as connection:
         _run_on(connection)
         connection.commit()
 
@@ -31,6 +31,9 @@ def _run_on(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
         connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtextextended('migrations', 0))")  # one at a time
+        # A change to a table waits for whoever uses it, and everybody else waits behind that: rather try again later.
+        connection.exec_driver_sql("SET LOCAL lock_timeout = '10s'")
     context.configure(
         connection=connection,
         target_metadata=SQLModel.metadata,

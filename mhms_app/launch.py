@@ -20,8 +20,10 @@ from alembic.config import Config
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
+from psycopg.errors import LockNotAvailable
 from reflex.constants import Env
 from reflex.environment import environment
+from sqlalchemy.exc import OperationalError
 
 from mhms_app import db, demo
 from mhms_app.settings import Settings, read_env_file
@@ -86,19 +88,32 @@ def _environment() -> dict[str, str]:
 
 
 def migrate() -> None:
-    """Bring the database to the tables of this version."""
+    """Bring the database to the tables of this version; several machines may do so at once (``alembic/env.py``).
+
+    A database that a later version has migrated stays as it is: this one goes on beside it while it is replaced.
+
+    Raises:
+        LaunchFailed: a table was in use for too long; nothing was changed.
+    """
     config = Config(ROOT / "alembic.ini")
     config.set_main_option("script_location", str(ROOT / "alembic"))
-    with db.engine().connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        connection.commit()
+    try:
+        with db.direct_connection() as connection:
+            if db.is_newer(connection):
+                return
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+    except OperationalError as error:
+        if not isinstance(error.orig, LockNotAvailable):
+            raise
+        raise LaunchFailed("the tables are in use and could not be migrated; nothing was changed: try again.") from None
 
 
 def load_demo() -> bool:
-    """Load the demo clinic into an empty database; says whether it did."""
+    """Load the demo clinic into an empty database, unless another machine is doing that; says whether it did."""
     with db.transaction() as session:
-        return demo.load(session)
+        return db.alone(session, "the demo clinic") and demo.load(session)
 
 
 @contextmanager

@@ -63,6 +63,9 @@ class Settings(BaseModel):
     base_url: str = ""
     data_dir: Path = Path("var")
     database_url: str = ""
+    database_direct_url: str = ""
+    database_replica_url: str = ""
+    database_connections: Annotated[int, Field(ge=2, le=500)] = 34
     workers: Annotated[int, Field(ge=1, le=64)] = 1
     time_zone: str = "Europe/Berlin"
     holidays: str = ""
@@ -75,6 +78,8 @@ class Settings(BaseModel):
     google_url: str = ""
     encryption_keys: SecretStr = SecretStr("")
     redis_url: str = ""
+    state: Literal["memory", "redis"] = "memory"
+    drain_seconds: Annotated[int, Field(ge=0, le=300)] = 0
     trusted_proxy_hops: Annotated[int, Field(ge=0, le=5)] = 0
     bcrypt_cost: Annotated[int, Field(ge=4, le=16)] = 12
     verify_email: Flag = False
@@ -122,7 +127,7 @@ class Settings(BaseModel):
             raise ValueError("must be an address such as https://clinic.example")
         return value.rstrip("/")
 
-    @field_validator("database_url")
+    @field_validator("database_url", "database_direct_url", "database_replica_url")
     @classmethod
     def _known_engine(cls, value: str) -> str:
         if value and not value.startswith(("sqlite:///", "postgresql://", "postgresql+psycopg://")):
@@ -137,18 +142,31 @@ class Settings(BaseModel):
         filled.setdefault("base_url", f"http://localhost:{filled.get('port', 3000)}")
         filled.setdefault("database_url", f"sqlite:///{Path(str(filled.get('data_dir', 'var'))) / 'mhms.db'}")
         filled.setdefault("email_url", f"http://127.0.0.1:{filled.get('email_port', 3001)}/")
+        filled.setdefault("database_direct_url", filled["database_url"])
+        filled.setdefault("state", "redis" if filled.get("redis_url") else "memory")
         is_production = filled.get("env", "development") == "production"
+        filled.setdefault("drain_seconds", 10 if is_production else 0)
         filled.setdefault("demo", not is_production)
         filled.setdefault("verify_email", is_production)
         filled.setdefault("require_two_factor", is_production)
         return filled
 
     @model_validator(mode="after")
-    def _safe_in_production(self) -> Self:
+    def _several_workers(self) -> Self:
         if self.workers > 1 and self.uses_sqlite:
             raise ValueError("MHMS_WORKERS above 1 needs PostgreSQL: set MHMS_DATABASE_URL")
         if self.workers > 1 and not self.redis_url:
             raise ValueError("MHMS_WORKERS above 1 needs Redis: set MHMS_REDIS_URL")
+        if self.workers > 1 and self.state == "memory":
+            raise ValueError("MHMS_WORKERS above 1 needs MHMS_STATE=redis: no balancer chooses among workers")
+        if self.state == "redis" and not self.redis_url:
+            raise ValueError("MHMS_STATE=redis needs Redis: set MHMS_REDIS_URL")
+        if self.database_replica_url and self.uses_sqlite:
+            raise ValueError("MHMS_DATABASE_REPLICA_URL needs PostgreSQL: set MHMS_DATABASE_URL")
+        return self
+
+    @model_validator(mode="after")
+    def _safe_in_production(self) -> Self:
         if bool(self.google_client_id) != bool(self.google_client_secret):
             raise ValueError("MHMS_GOOGLE_CLIENT_ID and MHMS_GOOGLE_CLIENT_SECRET must be given together")
         if self.env == "production":
@@ -175,6 +193,11 @@ class Settings(BaseModel):
     def uses_sqlite(self) -> bool:
         """Whether the embedded database is used."""
         return self.database_url.startswith("sqlite")
+
+    @property
+    def is_pooled(self) -> bool:
+        """Whether the database is reached through a pooler, which gives every transaction another connection."""
+        return self.database_direct_url != self.database_url
 
     @property
     def is_production(self) -> bool:

@@ -60,6 +60,20 @@ def test_production_is_accepted_when_it_is_safe() -> None:
     assert settings.require_two_factor
     assert settings.database_url == "postgresql+psycopg://mhms@db.example/mhms"
     assert read_settings({**PRODUCTION, "MHMS_WORKERS": "4", "MHMS_REDIS_URL": "redis://localhost"}).workers == 4
+    assert settings.drain_seconds == 10
+
+
+def test_a_database_that_has_another_direct_address_is_behind_a_pooler() -> None:
+    assert not read_settings(PRODUCTION).is_pooled
+    assert not read_settings({**PRODUCTION, "MHMS_DATABASE_DIRECT_URL": PRODUCTION["MHMS_DATABASE_URL"]}).is_pooled
+    assert read_settings({**PRODUCTION, "MHMS_DATABASE_DIRECT_URL": "postgresql://mhms@behind.example/mhms"}).is_pooled
+
+
+def test_tabs_are_kept_in_redis_where_there_is_one_unless_said_otherwise() -> None:
+    redis = {"MHMS_REDIS_URL": "redis://localhost"}
+    assert read_settings({}).state == "memory"
+    assert read_settings(redis).state == "redis"
+    assert read_settings({**redis, "MHMS_STATE": "memory"}).state == "memory"
 
 
 @pytest.mark.parametrize(
@@ -102,6 +116,13 @@ def test_production_is_accepted_when_it_is_safe() -> None:
         ("MHMS_DATABSE_URL", "sqlite:///x", {}),
         ("MHMS_WORKERS", "2", {}),
         ("MHMS_WORKERS", "2", PRODUCTION),  # without Redis
+        ("MHMS_WORKERS", "2", {**PRODUCTION, "MHMS_REDIS_URL": "redis://localhost", "MHMS_STATE": "memory"}),
+        ("MHMS_STATE", "redis", {}),
+        ("MHMS_STATE", "disk", {}),
+        ("MHMS_DATABASE_DIRECT_URL", "mysql://localhost/mhms", {}),
+        ("MHMS_DATABASE_REPLICA_URL", "postgresql://localhost/mhms", {}),  # of SQLite
+        ("MHMS_DATABASE_CONNECTIONS", "1", {}),
+        ("MHMS_DRAIN_SECONDS", "-1", {}),
         ("MHMS_EMAIL_SECRET", "", PRODUCTION),
         ("MHMS_EMAIL_SECRET", Settings().email_secret, PRODUCTION),
         ("MHMS_BASE_URL", "http://clinic.example", PRODUCTION),
