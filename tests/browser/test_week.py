@@ -180,6 +180,7 @@ def test_a_slot_is_given_another_time_with_the_keyboard_alone(app: RunningApp, v
     expect(calendar.block(thursday, "10:20 free")).to_be_focused()
 
     keyboard.press("Enter")
+    calendar.visitor.sees("1 slot chosen")  # the form of publishing, which it replaces, has a field of this name too
     calendar.visitor.field("Until").fill("11:10")
     calendar.visitor.button("Change time").click()
     calendar.visitor.sees("You have another slot at this time.")
