@@ -6,9 +6,11 @@ import fcntl
 import hashlib
 import multiprocessing
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,15 +19,16 @@ from pathlib import Path
 import httpx
 from alembic import command
 from alembic.config import Config
-from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
+from granian.server import MPServer
 from psycopg.errors import LockNotAvailable
 from reflex.constants import Env
 from reflex.environment import environment
 from sqlalchemy.exc import OperationalError
 
 from mhms_app import db, demo
+from mhms_app.live.leaving import LEAVE, seconds_to_leave
 from mhms_app.settings import Settings, read_env_file
 
 ROOT = Path(__file__).parent.parent
@@ -172,6 +175,24 @@ def wait_until_ready(settings: Settings, *, seconds: float = 120) -> bool:
     return False
 
 
+class _Server(MPServer):
+    """Granian, which on SIGTERM lets its workers leave (``live.leaving``) before it ends them; Ctrl-C does not wait."""
+
+    _is_leaving = False
+
+    def signal_handler_interrupt(self, number: int, _frame: object) -> None:
+        if number != signal.SIGTERM or self._is_leaving or not seconds_to_leave():
+            super().signal_handler_interrupt()  # type: ignore[no-untyped-call]
+            return
+        self._is_leaving = True
+        for worker in self.wrks:
+            with suppress(ProcessLookupError):
+                os.kill(worker.inner.pid, LEAVE)
+        ending = threading.Timer(seconds_to_leave(), super().signal_handler_interrupt)
+        ending.daemon = True
+        ending.start()
+
+
 def serve(settings: Settings) -> None:
     """Serve pages, socket and routes on one port until a signal ends it."""
     require_free_port(settings.host, settings.port, "MHMS_PORT")
@@ -180,7 +201,7 @@ def serve(settings: Settings) -> None:
     environment.REFLEX_ENV_MODE.set(Env.PROD)
     environment.REFLEX_SKIP_COMPILE.set(True)
     environment.REFLEX_MOUNT_FRONTEND_COMPILED_APP.set(True)
-    Granian(
+    _Server(
         target="mhms_app.mhms_app:app",
         factory=True,
         address=settings.host,

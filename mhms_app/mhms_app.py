@@ -16,6 +16,7 @@ from mhms_app.calendars import google_task
 from mhms_app.live.doorman import doorman
 from mhms_app.live.hub import hub
 from mhms_app.live.keeper import keeper
+from mhms_app.live.leaving import leaving
 from mhms_app.notifications.dispatcher import Dispatcher
 from mhms_app.oversight import tasks as oversight
 from mhms_app.settings import settings
@@ -47,6 +48,7 @@ if app.sio:
 app.register_lifespan_task(hub.run)
 app.register_lifespan_task(keeper.run)
 app.register_lifespan_task(doorman.run)
+app.register_lifespan_task(leaving.run)
 app.register_lifespan_task(Dispatcher().run)
 app.register_lifespan_task(HoursPublisher().run)
 app.register_lifespan_task(tasks.remind)

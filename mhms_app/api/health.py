@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from mhms_app import db
+from mhms_app.live.leaving import leaving
 
 
 async def healthz(_request: Request) -> JSONResponse:
@@ -17,7 +18,9 @@ async def healthz(_request: Request) -> JSONResponse:
 
 
 async def readyz(_request: Request) -> JSONResponse:
-    """GET: the process can serve: its database answers and has every migration."""
+    """GET: the process can serve: its database answers and has every migration, and it is not about to end."""
+    if leaving.is_announced:
+        return JSONResponse({"status": "leaving"}, status_code=503)
     checks = await run_in_threadpool(_checks)
     ready = all(checks.values())
     return JSONResponse(

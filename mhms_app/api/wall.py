@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mhms_app import routes, trace
 from mhms_app.accounts.rules import network_of, tidy_address
 from mhms_app.live.doorman import doorman
+from mhms_app.live.leaving import leaving
 from mhms_app.settings import settings
 
 MAX_BODY = 64 * 1024
@@ -85,6 +86,9 @@ class Wall:
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket, and no more than so many of one address."""
+        if leaving.is_closed:  # a balancer tries another machine
+            await self._refuse(scope, receive, send, 503, "This server is about to end.")
+            return
         address = network_of(scope["client"][0])
         if self._sockets[address] >= MAX_SOCKETS_PER_ADDRESS:
             await self._refuse(scope, receive, send, 429, "Too many connections.")
@@ -98,10 +102,10 @@ class Wall:
                 del self._sockets[address]
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int, sentence: str) -> None:
-        """Answer without the application; a socket is closed before it opens, which the client sees as 403."""
+        """Answer without the application; to a socket that was not opened yet, as to any request."""
         if scope["type"] == "websocket":
             await receive()
-            await send({"type": "websocket.close", "code": 1008})
+            await PlainTextResponse(sentence, status)(scope, receive, send)
             return
         await PlainTextResponse(sentence, status)(scope, receive, self._with_headers(scope, send))
 
@@ -115,6 +119,8 @@ class Wall:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers[name] = value
+                if leaving.is_announced:
+                    headers["Connection"] = "close"
                 headers[trace.HEADER] = event_id
                 if is_asset and message["status"] == 200:
                     headers["Cache-Control"] = "public, max-age=31536000, immutable"

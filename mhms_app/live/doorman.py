@@ -21,6 +21,8 @@ _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
 _App = Callable[[_Message, _Receive, _Send], Awaitable[None]]
 
+LAST_WORDS = 1.0  # seconds in which what somebody has asked for is still answered
+
 
 @dataclass(eq=False, slots=True)
 class _Visit:
@@ -28,24 +30,31 @@ class _Visit:
 
     _receive: _Receive
     _arriving: asyncio.Future[_Message] | None = None
-    _is_over: bool = False
+    _is_deaf: bool = False
+    _over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def receive(self) -> _Message:
         """The client's next message; once it has to leave, the one that says that it is gone."""
-        if not self._is_over:
+        if not self._is_deaf:
             self._arriving = asyncio.ensure_future(self._receive())
             try:
                 return await self._arriving
             except asyncio.CancelledError:
-                if not self._is_over:
+                if not self._is_deaf:
                     raise
+        await self._over.wait()
         return {"type": "websocket.disconnect", "code": 1000}
+
+    def stop_listening(self) -> None:
+        """Take no further message; what was taken is still answered."""
+        self._is_deaf = True
+        if self._arriving:
+            self._arriving.cancel()
 
     def end(self) -> None:
         """Show the client out. The server hangs up once nobody waits for a message any more."""
-        self._is_over = True
-        if self._arriving:
-            self._arriving.cancel()
+        self.stop_listening()
+        self._over.set()
 
 
 @dataclass(slots=True)
@@ -66,6 +75,18 @@ class Doorman:
             self._inside[token_hash].discard(visit)
             if not self._inside[token_hash]:
                 del self._inside[token_hash]
+
+    async def close(self) -> None:
+        """Listen to nobody any more, let what they have asked for be answered, then show everybody out.
+
+        So whatever was acted upon was also answered: what nobody listened to was not done.
+        """
+        visits = [visit for inside in self._inside.values() for visit in inside]
+        for visit in visits:
+            visit.stop_listening()
+        await asyncio.sleep(LAST_WORDS)
+        for visit in visits:
+            visit.end()
 
     async def run(self) -> None:
         """The lifespan task: hear of ended sessions until the worker ends."""

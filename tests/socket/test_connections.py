@@ -90,7 +90,7 @@ def test_one_address_opens_so_many_sockets_and_another_one_more(app: RunningApp)
             stack.enter_context(tab(app, source="127.0.0.3", joined=False))
         with pytest.raises(InvalidStatus) as refusal, tab(app, source="127.0.0.3"):
             pass
-        assert refusal.value.response.status_code == 403
+        assert refusal.value.response.status_code == 429
         with tab(app, source="127.0.0.4") as visitor:
             assert visitor.visit("/").page_data
     with tab(app, source="127.0.0.3") as visitor:
