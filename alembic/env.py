@@ -12,7 +12,8 @@ import mhms_app.availability.models
 import mhms_app.booking.models
 import mhms_app.calendars.models
 import mhms_app.directory.models
-import mhms_app.notifications.models  # noqa: F401 - each import adds its tables to the metadata
+import mhms_app.notifications.models
+import mhms_app.oversight.models  # noqa: F401 - each import adds its tables to the metadata
 from mhms_app.db import direct_connection
 
 

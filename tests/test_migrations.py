@@ -34,6 +34,7 @@ from mhms_app.calendars import service as calendars
 from mhms_app.calendars.models import GoogleConnection, GoogleConsent, GoogleEvent
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.notifications import service as notifications
+from mhms_app.oversight.workers import Life, Numbers
 from tests import builders
 from tests.databases import ENGINES, ROOT, fresh_database, migrate
 
@@ -91,6 +92,7 @@ def fill(starts_at: datetime) -> None:
         builders.added(session, DeskNote(done_by=by, done_at=starts_at, **here))
         audit.record(session, actor_id=None, action="test.fill")
         violations.count(session, {"script-src": 1})
+        Life().sign(session, tasks={"reminders": starts_at}, numbers=Numbers())
         builders.added(session, AuditSeal(position=1, entry_id=1, at=starts_at, previous_hash="0" * 64, hash="1" * 64))
         builders.added(session, Acting(session_id=visit, admin_id=by, admin_session_id=visit, reason="To help."))
         notifications.account_password(

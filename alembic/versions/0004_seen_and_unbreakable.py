@@ -11,9 +11,11 @@ down_revision = "0003"
 
 def upgrade() -> None:
     _event_ids()
+    _workers()
 
 
 def downgrade() -> None:
+    _drop_workers()
     _drop_event_ids()
 
 
@@ -37,3 +39,22 @@ def _drop_event_ids() -> None:
     op.drop_index("ix_audit_entry_event", table_name="audit_entry")
     op.drop_column("audit_seal", "covers")
     op.drop_column("audit_entry", "event_id")
+
+
+def _workers() -> None:
+    """The processes that serve the clinic."""
+    op.create_table(
+        "worker",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("machine", sa.String(length=80), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("tasks", sa.JSON(), nullable=False),
+        sa.Column("numbers", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_worker")),
+    )
+
+
+def _drop_workers() -> None:
+    op.drop_table("worker")

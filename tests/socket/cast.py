@@ -31,7 +31,7 @@ STRANGERS_EMAIL = "quillon.canarybird@example.org"
 STRANGERS_PHONE = "+49 30 555 0199"
 STRANGERS_REASON = "canary-reason: a matter that is nobody's business"
 
-_COMES_AND_GOES = {"reminder_mark", "fresh_slots", "audit_seal"}  # in which only tasks write down how far they are
+_COMES_AND_GOES = {"reminder_mark", "fresh_slots", "audit_seal", "worker"}  # in which only tasks write how far they are
 _CHANGES_BY_ITSELF = {  # what the server changes without being asked: deliveries, and the last use of a session
     "outbox_message": {"state", "attempts", "next_attempt_at", "last_error", "sent_at", "payload"},
     "login_session": {"last_seen_at", "idle_until"},
