@@ -1,8 +1,9 @@
 """Holds end: when their time is over, and when the screen that asked for them is gone.
 
 So do the offers of the waiting list. The database knows until when a slot is held; this task opens what is over, in
-whichever worker looks first. Which tab holds what only its own worker knows: a tab that stays closed for two looks
-loses its hold. Should the worker die instead, the hold's own end frees the slot.
+whichever worker looks first. Which tab holds what is known by the worker in which it asked for it: a tab that stays
+closed for two looks, and was not opened in another worker meanwhile, loses its hold. Should the worker die instead, the
+hold's own end frees the slot.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import reflex as rx
 from mhms_app import db
 from mhms_app.booking import holds, waiting
 from mhms_app.booking.holds import Hold
-from mhms_app.live.hub import connected_tabs
 
 log = logging.getLogger(__name__)
 
@@ -43,16 +43,22 @@ class Keeper:
         """The lifespan task: look every two seconds until the worker ends."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            left = self._left(connected_tabs(app))
             try:
+                left = self._left(await self._closed(app))
                 await asyncio.to_thread(_end, left)
             except Exception as error:  # an outage; every hold still ends by itself
                 log.warning("holds could not be looked after (%s)", type(error).__name__)
 
-    def _left(self, connected: set[str]) -> list[Hold]:
+    async def _closed(self, app: rx.App) -> set[str]:
+        """The tabs that hold something and are open in no worker."""
+        if app.event_namespace is None:
+            return set(self._held)
+        tabs = app.event_namespace._token_manager  # with Redis it knows those of all workers
+        return {token for token in tuple(self._held) if not await tabs.is_token_connected(token)}
+
+    def _left(self, closed: set[str]) -> list[Hold]:
         """The holds of the tabs that were closed at the last look already."""
-        closed = self._held.keys() - connected
-        left = [self._held.pop(token) for token in closed & self._missing]
+        left = [self._held.pop(token) for token in closed & self._missing & self._held.keys()]
         self._missing = closed & self._held.keys()
         return left
 
