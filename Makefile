@@ -12,7 +12,7 @@ run: .venv/runtime
 
 test: .venv/development check
 	$(BIN)/python -m tests.setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup -rR
 
 check: .venv/development .venv/tools/installed
 	$(BIN)/ruff check .

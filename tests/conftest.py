@@ -53,3 +53,12 @@ def now() -> Iterator[datetime]:
     db.clock.freeze(NOW)
     yield NOW
     db.clock.freeze(None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together, where several processes share the tests, a file's and those that share a running clinic."""
+    for item in items:
+        params = item.callspec.params if hasattr(item, "callspec") else {}
+        together = f"{item.path.parent.name}-{params['clinic']}" if "clinic" in params else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(together))

@@ -7,6 +7,7 @@ complains (a script error, a breach of the content security policy) fails the jo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
@@ -20,6 +21,14 @@ from tests.setup import chromium
 expect.set_options(timeout=20_000)  # a busy machine is no failure
 
 Arrive = Callable[..., Visitor]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A journey is made once more before it counts as failed, on a machine that stalls; the report names the first."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(scope="package")
