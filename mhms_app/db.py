@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,9 +40,10 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session as OrmSession
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from sqlmodel import Session, SQLModel
 
-from mhms_app import facts
+from mhms_app import facts, metrics
 from mhms_app.settings import settings
 
 SQLModel.metadata.naming_convention = MetaData(
@@ -84,6 +86,18 @@ class CommitLost(SQLAlchemyError):
     """The database went away between the beginning of a commit and its answer: nobody knows whether it is done."""
 
 
+class _Pool(QueuePool):
+    """A pool that measures how long somebody waits for a connection."""
+
+    def connect(self) -> PoolProxiedConnection:
+        """Return a connection, in a moment or when one is free."""
+        began = time.perf_counter()
+        try:
+            return super().connect()
+        finally:
+            metrics.CONNECTION_SECONDS.observe(time.perf_counter() - began)
+
+
 class UTCDateTime(TypeDecorator[datetime]):
     """An aware instant, stored in UTC; SQLite, which forgets the zone, gives it back as UTC too."""
 
@@ -122,6 +136,7 @@ def make_engine(url: str, *, pooled: bool = False) -> Engine:
         most = settings().database_connections
         return create_engine(
             url,
+            poolclass=_Pool,
             pool_size=min(_THREADS, most),
             max_overflow=max(0, most - _THREADS),
             pool_timeout=5,
@@ -129,7 +144,7 @@ def make_engine(url: str, *, pooled: bool = False) -> Engine:
         )
     path = url.removeprefix("sqlite:///")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"check_same_thread": False}, pool_size=_THREADS)
+    engine = create_engine(url, connect_args={"check_same_thread": False}, poolclass=_Pool, pool_size=_THREADS)
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: Any) -> None:

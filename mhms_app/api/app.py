@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from mhms_app import routes, trace
+from mhms_app import metrics, routes, trace
 from mhms_app.api import acting, calendars, csp, exports, google, health, own_account, passwords, second_step, session
 from mhms_app.api.forms import redirect
 from mhms_app.errors import ClinicError, DutyFirst
@@ -62,6 +62,7 @@ async def _refused(_request: Request, refusal: Exception) -> Response:
 async def _failed(_request: Request, error: Exception) -> Response:
     """What nobody expected: where it happened is in the log, and the person reads a sentence."""
     log.error("a request failed", exc_info=error)
+    metrics.FAILURES.labels("request").inc()
     sentence = "This did not work, and nothing was changed. Please go back and try again in a moment."
     for_help = f" If you ask for help, name {trace.current()}."
     return PlainTextResponse(sentence + for_help, status_code=500, headers={"Cache-Control": "no-store"})

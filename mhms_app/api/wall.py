@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import time
 from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,9 +13,10 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mhms_app import routes, trace
+from mhms_app import metrics, routes, trace
 from mhms_app.accounts.rules import network_of, tidy_address
 from mhms_app.live.doorman import doorman
 from mhms_app.live.leaving import leaving
@@ -29,6 +31,7 @@ _UNUSED = (
     *("gyroscope", "hid", "idle-detection", "local-fonts", "magnetometer", "microphone", "midi", "payment"),
     *("picture-in-picture", "screen-wake-lock", "serial", "usb", "xr-spatial-tracking"),
 )
+_ASSETS = ("/assets/", "/fonts/")
 _PASSKEYS = ("publickey-credentials-create", "publickey-credentials-get")
 _INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc=)[^>]*>(.*?)</script>", re.DOTALL)
 
@@ -91,12 +94,15 @@ class Wall:
             return
         address = network_of(scope["client"][0])
         if self._sockets[address] >= MAX_SOCKETS_PER_ADDRESS:
+            metrics.SOCKETS_REFUSED.inc()
             await self._refuse(scope, receive, send, 429, "Too many connections.")
             return
         self._sockets[address] += 1
+        metrics.SOCKETS.inc()
         try:
             await doorman.serve(self._app, scope, receive, send)
         finally:
+            metrics.SOCKETS.dec()
             self._sockets[address] -= 1
             if not self._sockets[address]:
                 del self._sockets[address]
@@ -111,11 +117,13 @@ class Wall:
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         """Add the security headers to a response; nothing but built assets may be kept by a cache."""
-        is_asset = scope["path"].startswith(("/assets/", "/fonts/"))
-        event_id = trace.current()
+        is_asset = scope["path"].startswith(_ASSETS)
+        event_id, began = trace.current(), time.perf_counter()
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
+                status = str(message["status"])
+                metrics.HTTP_SECONDS.labels(_route(scope), status).observe(time.perf_counter() - began)
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers[name] = value
@@ -129,6 +137,12 @@ class Wall:
             await send(message)
 
         return sending
+
+
+def _route(scope: Scope) -> str:
+    """What a request asked for, as its route says it: never the address itself."""
+    route = scope.get("route")
+    return route.path if isinstance(route, Route) else "asset" if scope["path"].startswith(_ASSETS) else "page"
 
 
 def _is_nobodys_report(scope: Scope, headers: Headers) -> bool:

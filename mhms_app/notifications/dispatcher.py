@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from sqlalchemy import func, select, update
 from sqlmodel import col
 
-from mhms_app import db
+from mhms_app import db, metrics, pulse
 from mhms_app.notifications import rules
 from mhms_app.notifications.models import UNFINISHED, Delivery, OutboxMessage
 from mhms_app.notifications.rules import Outcome, Verdict
@@ -90,6 +90,7 @@ def deliver(sender: Sender, claim: Claim) -> None:
         outcome = Outcome(Verdict.RETRY, type(error).__name__)
     verdict = rules.after(outcome, attempts=claim.attempts)
     owned = _settle(claim, verdict, outcome.error)
+    metrics.DELIVERIES.labels(verdict.value).inc()
     log.log(
         logging.INFO if verdict is Verdict.SENT else logging.WARNING,
         "message %d (%s), attempt %d: %s%s%s",
@@ -148,7 +149,9 @@ class Dispatcher:
         with ThreadPoolExecutor(self._lanes + 1, thread_name_prefix="mail") as pool, self._listening():
             while not self._stopping:
                 try:
-                    await self._wait(await self._fill_lanes(pool))
+                    due_in = await self._fill_lanes(pool)
+                    pulse.beat("mail")
+                    await self._wait(due_in)
                     pause = FIRST_PAUSE
                 except Exception as error:  # an outage, most likely; mail must not stop for good
                     log.warning("the outbox cannot be reached (%s); next try in %.0f s", type(error).__name__, pause)

@@ -27,7 +27,7 @@ from reflex_base.event.context import EventContext
 from reflex_base.registry import RegistrationContext
 from reflex_base.utils.form import FORM_DATA_ENTRIES_KEY
 
-from mhms_app import routes, trace
+from mhms_app import metrics, routes, trace
 from mhms_app.actor import LOGGED_IN, LoggedIn, Role
 from mhms_app.errors import ClinicError, DutyFirst, InvalidForm, LoginRequired, NotAllowed, TryAgain
 from mhms_app.web import bridge, meanwhile
@@ -89,6 +89,7 @@ def handler(
 
         @functools.wraps(method)
         async def guarded(self: Any, **arguments: Any) -> Any:
+            began = time.perf_counter()
             _forget_messages(self)
             if is_load and self._is_unread:
                 self._is_unread = False
@@ -114,9 +115,12 @@ def handler(
                 _show(self, refusal)
             except Exception:
                 log.exception("handler %s failed", method.__qualname__)
+                metrics.FAILURES.labels("event").inc()
                 self.notice, self.notice_tone = f"{UNEXPECTED} If you ask for help, name {trace.current()}.", "bad"
             finally:
                 admitted.close()
+                named = f"{self.__class__.__name__}.{method.__name__}"
+                metrics.EVENT_SECONDS.labels(named).observe(time.perf_counter() - began)
             return None
 
         setattr(guarded, _POLICY, Policy(who, with_duty, _schema(method)))
@@ -195,6 +199,7 @@ def _forget_messages(state: Any) -> None:
 
 def _show(state: Any, refusal: ClinicError) -> None:
     """Put a refusal where the page shows it: beside its fields, or in the live region."""
+    metrics.REFUSALS.labels(type(refusal).__name__).inc()
     if isinstance(refusal, InvalidForm):
         state.errors = refusal.errors
     elif refusal.field:
@@ -248,6 +253,7 @@ class Gate(Middleware):
             bucket = self._bucket(connection)
             was_empty = bucket.empty
             if not bucket.take():
+                metrics.EVENTS_REFUSED.labels("too many").inc()
                 if not was_empty:
                     log.warning("events refused: too many from one connection (%s)", name[:40])
                 return StateUpdate()
@@ -261,17 +267,20 @@ class Gate(Middleware):
             return StateUpdate()
         schema = _schema_of(event.name)
         if schema is None:
+            metrics.EVENTS_REFUSED.labels("not a handler").inc()
             log.warning("event refused: not a handler (%s)", name[:40])
             return StateUpdate()
         try:
             arguments = schema.model_validate(_plain(event.payload))
         except ValidationError as refusal:
+            metrics.EVENTS_REFUSED.labels("arguments").inc()
             wrong = {str(error["loc"][0]) if error["loc"] else "" for error in refusal.errors()}
             named = sorted(wrong & set(schema.model_fields))  # what else came was named by the client
             log.warning("event refused: arguments of %s (%s)", name, ", ".join(named) or "not those that it takes")
             return StateUpdate()
         payload = {field: getattr(arguments, field) for field in schema.model_fields}
         if not _is_storable(payload):
+            metrics.EVENTS_REFUSED.labels("arguments").inc()
             log.warning("event refused: arguments of %s (no database could store them)", name)
             return StateUpdate()
         object.__setattr__(event, "payload", payload)
