@@ -89,6 +89,8 @@ class CommitLost(SQLAlchemyError):
 class _Pool(QueuePool):
     """A pool that measures how long somebody waits for a connection."""
 
+    _sqla_logger_namespace = "sqlalchemy.pool.QueuePool"  # else its logger counts as ours, and its words are written
+
     def connect(self) -> PoolProxiedConnection:
         """Return a connection, in a moment or when one is free."""
         began = time.perf_counter()
