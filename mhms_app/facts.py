@@ -81,10 +81,10 @@ def _texts(fact: Any) -> list[str]:
     text = json.dumps([name, _kinds[name][1].dump_python(fact, mode="json")], separators=(",", ":"))
     if len(text) <= MOST_BYTES:
         return [text]
-    parts = {field.name: getattr(fact, field.name) for field in fields(fact)}
-    lists = {key: list(value) for key, value in parts.items() if isinstance(value, tuple | frozenset)}
-    halves = (
-        replace(fact, **{key: type(parts[key])(half(value)) for key, value in lists.items()})
-        for half in (lambda value: value[: len(value) // 2], lambda value: value[len(value) // 2 :])
-    )
-    return [text for half in halves for text in _texts(half)]
+    halves: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+    for field in fields(fact):
+        value = getattr(fact, field.name)
+        if isinstance(value, tuple | frozenset):
+            items, kind = tuple(value), type(value)
+            halves[0][field.name], halves[1][field.name] = kind(items[::2]), kind(items[1::2])
+    return [text for half in halves for text in _texts(replace(fact, **half))]

@@ -13,6 +13,7 @@ from mhms_app.api.wall import Wall
 from mhms_app.availability.publisher import HoursPublisher
 from mhms_app.booking import tasks
 from mhms_app.calendars import google_task
+from mhms_app.live.channel import Channel
 from mhms_app.live.doorman import doorman
 from mhms_app.live.hub import hub
 from mhms_app.live.keeper import keeper
@@ -46,6 +47,7 @@ app.add_middleware(Gate())
 if app.sio:
     app.sio.eio.cors_allowed_origins = []  # the wall has judged the origin, and knows every name of this machine
 app.register_lifespan_task(hub.run)
+app.register_lifespan_task(Channel().run)
 app.register_lifespan_task(keeper.run)
 app.register_lifespan_task(doorman.run)
 app.register_lifespan_task(leaving.run)

@@ -33,6 +33,7 @@ class BookableWeek:
         free: its slots that can be booked.
         following: the first free slot after this week, else the first of all, or None.
         asked: the slot that was asked for, free or not; None when this doctor has no such slot.
+    kept: of the free ones, those that are held for the person who looks.
     """
 
     doctor: DoctorRow
@@ -40,6 +41,7 @@ class BookableWeek:
     free: tuple[SlotRow, ...]
     following: SlotRow | None
     asked: SlotRow | None
+    kept: tuple[SlotRow, ...] = ()
 
 
 def free_slots(
@@ -80,10 +82,10 @@ def bookable_week(
     free = free_slots(session, actor, doctor_id=doctor.id, first=first, last=last)
     if kept := _kept(session, actor, doctor_id=doctor.id):
         asked = next((slot for slot in kept if asked and slot.id == asked.id), asked)
-        here = (slot for slot in kept if first <= slot.starts_at < last)
-        free = tuple(sorted((*free, *here), key=lambda slot: slot.starts_at))
+        kept = tuple(slot for slot in kept if first <= slot.starts_at < last)
+        free = tuple(sorted((*free, *kept), key=lambda slot: slot.starts_at))
     following = next_free(session, actor, doctor_id=doctor.id, after=last) or soonest
-    return BookableWeek(doctor, monday, free, following, asked)
+    return BookableWeek(doctor, monday, free, following, asked, kept)
 
 
 def next_available(

@@ -1,45 +1,65 @@
-"""A committed change reaches every open screen of this worker.
+"""A committed change reaches every open screen of this worker that shows it.
 
-Services announce what they changed; after the commit the hub hears of it (in the committing thread), collects
-what arrives within a moment, and tells each tab that watches the doctor concerned. A tab is told what
-changed, so that it can take a slot off its screen without asking the database: a thousand viewers of one
-doctor cost no query. Nothing here can be called from a browser: tabs are told through ``app.modify_state``,
-not through an event.
+Tabs that show the same stand in one room. After a change the room looks once, however many they are, and one message,
+encoded once, goes to all of them. A tab that shows something of its own stands apart, or in a room by itself, and is
+told through its State. Nothing here can be called from a browser: no event is involved.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
+import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, TypeVar
 
 import reflex as rx
+from reflex.state import StateUpdate
+from reflex_base.constants import SocketEvent
+from reflex_base.constants.state import FIELD_MARKER
 
 from mhms_app import db
-from mhms_app.availability.slots import SlotsChanged
+from mhms_app.errors import ClinicError
+from mhms_app.facts import EVERYTHING, LookAgain, Topic
 
 log = logging.getLogger(__name__)
 
-EVERY_DOCTOR = 0
-_COLLECT_SECONDS = 0.1
-_SETTLE_SECONDS = 2.5
+COLLECT_SECONDS = 0.1
+_AGAIN_WITHIN = 1.5  # seconds, over which the rooms look again when anything may have changed
+T = TypeVar("T")
+Ask = Callable[[Callable[[Any], Awaitable[T]]], Awaitable[T]]
+"""Do something with the State of one of those in the room, such as reading as that person."""
 
 
-class LiveScreen(Protocol):
-    """A State that wants to hear of changes. The underscore keeps browsers from calling it."""
+class Room:
+    """What several tabs show alike.
 
-    async def _on_slots_changed(self, change: SlotsChanged) -> None:
-        """Show a change: ``gone`` slots were taken or withdrawn, ``came`` says that new ones were published."""
+    Attributes:
+        key: what makes it this one: rooms with the same key are one.
+        topics: what it has to hear of.
+        rest: seconds between one look and the next, however much happens.
+        linger: seconds after a change in which it wants another look; 0 for none.
+    """
 
-    async def _settle(self) -> None:
-        """Some seconds after a change: remove what was shown for a moment, catch up on what was left out."""
+    rest: ClassVar[float] = 0.0
+    linger: ClassVar[float] = 0.0
+
+    def __init__(self, key: Hashable, *topics: Topic) -> None:
+        self.key, self.topics = key, topics
+
+    async def look(self, news: Sequence[Any], ask: Ask[Any]) -> Mapping[str, Any]:
+        """The vars of the screen that everybody in the room is sent; ``news`` is empty for the look after a change."""
+        return {}
 
 
-@dataclass(frozen=True, slots=True)
-class _Tab:
+RoomOf = TypeVar("RoomOf", bound=Room)
+
+
+@dataclass(eq=False, slots=True)
+class _Seat:
     """One open tab and the State in it that watches.
 
     The connection belongs to it: whoever comes later with the same token has not asked to be told.
@@ -48,15 +68,26 @@ class _Tab:
     client_token: str
     connection: str
     screen: type[Any]
+    apart: bool
 
     def is_open(self, connected: Mapping[str, str]) -> bool:
         """Whether the tab is still connected as it was when it began to watch."""
         return connected.get(self.client_token) == self.connection
 
 
-def _tab_of(screen: Any) -> _Tab:
-    session = screen.router.session
-    return _Tab(session.client_token, session.session_id, type(screen))
+@dataclass(eq=False, slots=True)
+class _Open:
+    """A room with somebody in it, and the news that it has not looked at."""
+
+    room: Room
+    seats: dict[str, _Seat] = field(default_factory=dict)
+    news: list[Any] = field(default_factory=list)
+    has_news: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+    def hear(self, news: Sequence[Any]) -> None:
+        self.news += news
+        self.has_news.set()
 
 
 def connected_tabs(app: rx.App) -> set[str]:
@@ -71,98 +102,196 @@ def _connected(app: rx.App) -> Mapping[str, str]:
 
 @dataclass(slots=True)
 class Hub:
-    """Who watches what, in this worker."""
+    """Who watches what, in this worker. A tab is in one room at a time."""
 
-    _watchers: dict[int, set[_Tab]] = field(default_factory=lambda: defaultdict(set))
-    _watched: dict[_Tab, int] = field(default_factory=dict)
+    _rooms: dict[Hashable, _Open] = field(default_factory=dict)
+    _about: dict[Topic, set[_Open]] = field(default_factory=lambda: defaultdict(set))
+    _inside: dict[str, _Open] = field(default_factory=dict)
+    _heard: int = 0
+    _heard_of: dict[Topic, int] = field(default_factory=dict)
+    _wake: Callable[[_Open], None] | None = None
 
-    def watch(self, screen: Any, doctor_id: int) -> None:
-        """Tell this tab of changes to a doctor's slots (``EVERY_DOCTOR``: to anybody's) from now on.
+    @property
+    def heard(self) -> int:
+        """How many facts were heard so far: to be noted before a screen reads what it shows."""
+        return self._heard
 
-        A tab's State watches one doctor at a time.
+    def find(self, key: Hashable) -> Room | None:
+        """The room with this key, if somebody is in it."""
+        found = self._rooms.get(key)
+        return found.room if found else None
+
+    def enter(self, screen: Any, room: RoomOf, *, since: int, apart: bool = False) -> RoomOf:
+        """Tell this tab what is news in a room from now on; returns the room, which others may be in already.
+
+        Args:
+            since: what ``heard`` said before the screen read what it shows; of what came after that it is told.
+            apart: it shows something of its own besides, and is told through its ``_on_change``.
         """
-        tab = _tab_of(screen)
-        self._forget(tab)
-        self._watched[tab] = doctor_id
-        self._watchers[doctor_id].add(tab)
+        session = screen.router.session
+        opened = self._rooms.get(room.key)
+        if self._inside.get(session.client_token) is not opened:
+            self._forget(session.client_token)
+        if opened is None:
+            opened = self._rooms[room.key] = _Open(room)
+            for topic in (*room.topics, EVERYTHING):
+                self._about[topic].add(opened)
+        token = session.client_token
+        opened.seats[token] = _Seat(token, session.session_id, type(screen), apart)
+        self._inside[token] = opened
+        if any(self._heard_of.get(topic, 0) > since for topic in (*room.topics, EVERYTHING)):
+            self._news(opened, [LookAgain()])
+        return opened.room  # type: ignore[return-value]  # a key belongs to one kind of room
+
+    def watch(self, screen: Any, *topics: Topic, since: int) -> None:
+        """Tell this tab, by its ``_on_change``, of what happens to a topic from now on.
+
+        Args:
+            since: as in ``enter``.
+        """
+        self.enter(screen, Room(("own", screen.router.session.client_token), *topics), since=since, apart=True)
 
     def leave(self, screen: Any) -> None:
-        """Tell this tab nothing more: it is about to show another page."""
-        self._forget(_tab_of(screen))
+        """Tell this screen nothing more: it is about to go, or has gone already and another has come."""
+        token = screen.router.session.client_token
+        if (opened := self._inside.get(token)) and opened.seats[token].screen is type(screen):
+            self._forget(token)
 
-    def _forget(self, tab: _Tab) -> None:
-        doctor_id = self._watched.pop(tab, None)
-        if doctor_id is not None:
-            self._watchers[doctor_id].discard(tab)
-            if not self._watchers[doctor_id]:
-                del self._watchers[doctor_id]
+    def _forget(self, client_token: str) -> None:
+        opened = self._inside.pop(client_token, None)
+        if opened is None:
+            return
+        del opened.seats[client_token]
+        if not opened.seats:
+            del self._rooms[opened.room.key]
+            for topic in (*opened.room.topics, EVERYTHING):
+                self._about[topic].discard(opened)
+                if not self._about[topic]:
+                    del self._about[topic]
 
     async def run(self, app: rx.App) -> None:
         """The lifespan task: hear of changes and pass them on until the worker ends."""
-        loop, changes = asyncio.get_running_loop(), asyncio.Queue[SlotsChanged]()
+        loop, context = asyncio.get_running_loop(), contextvars.copy_context()
 
-        def hear(fact: object) -> None:
-            if isinstance(fact, SlotsChanged):
-                loop.call_soon_threadsafe(changes.put_nowait, fact)
+        def hear(fact: Any) -> None:
+            if topics := getattr(fact, "topics", ()):
+                loop.call_soon_threadsafe(self._hear, fact, topics)
 
-        stop = db.listen(hear)
+        stop = db.listen(hear, everywhere=True)
+        self._wake = lambda opened: self._serve_soon(app, opened, context.copy())
         try:
-            while True:
-                collected = [await changes.get()]
-                await asyncio.sleep(_COLLECT_SECONDS)
-                while not changes.empty():
-                    collected.append(changes.get_nowait())
-                for change in _merged(collected):
-                    await self._tell(app, change)
+            await loop.create_future()
         finally:
+            self._wake = None
             stop()
 
-    async def _tell(self, app: rx.App, change: SlotsChanged) -> None:
-        """Pass one change on to every tab that watches; a tab that is closed is forgotten."""
-        told: list[_Tab] = []
-        connected = _connected(app)
-        for tab in (*self._watchers.get(change.doctor_id, ()), *self._watchers.get(EVERY_DOCTOR, ())):
-            if not tab.is_open(connected):
-                self._forget(tab)
-                continue
-            if await self._with_screen(app, tab, lambda screen: screen._on_slots_changed(change)):
-                told.append(tab)
-        if told:
-            asyncio.get_running_loop().call_later(
-                _SETTLE_SECONDS, lambda: asyncio.ensure_future(self._let_settle(app, told))
-            )
+    def _hear(self, fact: Any, topics: Sequence[Topic]) -> None:
+        self._heard += 1
+        self._heard_of.update(dict.fromkeys(topics, self._heard))
+        for opened in {opened for topic in topics for opened in self._about.get(topic, ())}:
+            self._news(opened, [fact])
 
-    async def _let_settle(self, app: rx.App, tabs: list[_Tab]) -> None:
-        """Let the tabs come to rest after a change."""
-        connected = _connected(app)
-        for tab in tabs:
-            if tab.is_open(connected):
-                await self._with_screen(app, tab, lambda screen: screen._settle())
+    def _news(self, opened: _Open, news: Sequence[Any]) -> None:
+        opened.hear(news)
+        if opened.task is None and self._wake:
+            self._wake(opened)
 
-    async def _with_screen(self, app: rx.App, tab: _Tab, act: Callable[[Any], Awaitable[None]]) -> bool:
-        """Run ``act`` on a tab's State under its lock and send what it changed; one tab's failure is its own."""
+    def _serve_soon(self, app: rx.App, opened: _Open, context: contextvars.Context) -> None:
+        """Begin to serve a room, which is part of nobody's event."""
+        opened.task = asyncio.create_task(self._serve(app, opened), context=context)
+
+    async def _serve(self, app: rx.App, opened: _Open) -> None:
+        """Let a room look for as long as there is news, and once more when it has come to rest."""
         try:
-            async with app.modify_state(rx.BaseStateToken(ident=tab.client_token, cls=tab.screen)) as state:
-                await act(await state.get_state(tab.screen))
+            while opened.seats and await self._has_news(opened):
+                crowded = any(EVERYTHING in fact.topics for fact in opened.news)
+                await asyncio.sleep(random.uniform(0, _AGAIN_WITHIN) if crowded else COLLECT_SECONDS)  # noqa: S311
+                await self._look(app, opened)
+                await asyncio.sleep(opened.room.rest)
+            if opened.seats and opened.room.linger:
+                await self._look(app, opened)
+        finally:
+            opened.task = None
+        if opened.news and opened.seats:
+            self._news(opened, ())
+
+    async def _has_news(self, opened: _Open) -> bool:
+        """Whether there is news, or some comes while the room lingers."""
+        if not opened.news and opened.room.linger:
+            try:
+                await asyncio.wait_for(opened.has_news.wait(), opened.room.linger)
+            except TimeoutError:
+                return False
+        return bool(opened.news)
+
+    async def _look(self, app: rx.App, opened: _Open) -> None:
+        """Look once, and send what there is to everybody in the room; a tab that is closed is forgotten."""
+        news, opened.news = opened.news, []
+        opened.has_news.clear()
+        connected = _connected(app)
+        for seat in [seat for seat in opened.seats.values() if not seat.is_open(connected)]:
+            self._forget(seat.client_token)
+        if not opened.seats:
+            return
+        try:
+            shown = await opened.room.look(news, lambda act: self._ask(app, opened, act))
+        except Exception:
+            log.exception("a room could not look")
+            return
+        seats = list(opened.seats.values())
+        if shown:
+            await _send(app, [seat for seat in seats if not seat.apart], shown)
+        for seat in seats:
+            if seat.apart and seat.is_open(connected):
+                await self._tell(app, opened, seat, news)
+
+    async def _ask(self, app: rx.App, opened: _Open, act: Callable[[Any], Awaitable[T]]) -> T:
+        """Act as the first in the room who still may; whoever may not is told nothing more.
+
+        Raises:
+            ClinicError: nobody may.
+        """
+        refusal = ClinicError()
+        for seat in list(opened.seats.values()):
+            try:
+                return await _with_screen(app, seat, act)
+            except ClinicError as error:
+                refusal = error
+                self._forget(seat.client_token)
+        raise refusal
+
+    async def _tell(self, app: rx.App, opened: _Open, seat: _Seat, news: Sequence[Any]) -> None:
+        """Tell one tab through its State, unless it has left while it was busy; its failure is its own."""
+
+        async def tell(screen: Any) -> None:
+            if opened.seats.get(seat.client_token) is seat:
+                await screen._on_change(news)
+
+        try:
+            await _with_screen(app, seat, tell)
+        except ClinicError:
+            self._forget(seat.client_token)
         except Exception:
             log.exception("a live screen could not be told")
-            return False
-        return True
 
 
-def _merged(changes: list[SlotsChanged]) -> list[SlotsChanged]:
-    """One change a doctor from all that were collected."""
-    merged: dict[int, SlotsChanged] = {}
-    for change in changes:
-        before = merged.get(change.doctor_id, SlotsChanged(change.doctor_id, (), came=False))
-        freed, gone = {slot.id for slot in change.freed}, set(change.gone)
-        merged[change.doctor_id] = SlotsChanged(  # of a slot that was freed and taken, what came last is true
-            change.doctor_id,
-            gone=tuple(slot_id for slot_id in before.gone if slot_id not in freed) + change.gone,
-            came=before.came or change.came,
-            freed=tuple(slot for slot in before.freed if slot.id not in gone) + change.freed,
-        )
-    return list(merged.values())
+async def _with_screen(app: rx.App, seat: _Seat, act: Callable[[Any], Awaitable[T]]) -> T:
+    """Run ``act`` on a tab's State under its lock and send what it changed."""
+    async with app.modify_state(rx.BaseStateToken(ident=seat.client_token, cls=seat.screen)) as state:
+        return await act(await state.get_state(seat.screen))
+
+
+async def _send(app: rx.App, seats: Sequence[_Seat], shown: Mapping[str, Any]) -> None:
+    """Send the same values to several tabs, encoded once."""
+    if not seats or app.sio is None or app.event_namespace is None:
+        return
+    delta = {seats[0].screen.get_full_name(): {f"{name}{FIELD_MARKER}": value for name, value in shown.items()}}
+    await app.sio.emit(
+        str(SocketEvent.EVENT),
+        StateUpdate(delta=delta),
+        namespace=app.event_namespace.namespace,
+        to=[seat.connection for seat in seats],
+    )
 
 
 hub = Hub()

@@ -112,6 +112,16 @@ async def read(
     return await _hop(state, service, args, kwargs, read_only=True)
 
 
+async def look(service: Callable[Concatenate[Session, None, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a service function that only reads, as nobody: for what every visitor is shown alike."""
+
+    def work() -> T:
+        with db.transaction(read_only=True) as session:
+            return service(session, None, *args, **kwargs)
+
+    return await _served(work, Urgency.LOOK, repeatable=True)
+
+
 async def admit(state: Any) -> None:
     """Check the person of a handler that calls no service."""
     await _hop(state, lambda session, actor: None, (), {}, read_only=True)
@@ -205,6 +215,9 @@ def _introduce(state: Any, actor: Actor | None) -> None:
         root.reset()
         root.is_hydrated = hydrated
         state._owner = owner
+    patient_id = (actor and actor.patient_id) or 0
+    if state._patient_id != patient_id:
+        state._patient_id = patient_id
     has_duty = actor is not None and actor.must_do is not None
     if state._has_duty != has_duty:
         state._has_duty = has_duty

@@ -23,6 +23,7 @@ class Screen(rx.State):
     errors: dict[str, str] = {}
 
     _time_zone: str = ""  # in which the viewer also reads times; empty is the clinic's
+    _patient_id: int = 0  # who is looking, if they are a patient
     _owner: int = 0  # the login session that the contents of this tab belong to; 0 is nobody's
     _is_unread: bool = False  # the page's load handler has not come to its end: there is nothing to show
     _has_duty: bool = False  # that person has to do something else first: nothing is left unasked

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from mhms_app.availability.finding import BookableWeek
 from mhms_app.availability.slots import SlotRow, SlotsChanged
 from mhms_app.directory.service import DoctorRow
+from mhms_app.facts import LookAgain
+from mhms_app.live.hub import hub
+from mhms_app.web import bridge
 from mhms_app.web.public import doctor_week
 from mhms_app.web.public.doctor_profile import Profile
 from mhms_app.web.public.doctor_week import Day, Time
@@ -25,23 +32,39 @@ def slot(key: int, starts_at: datetime) -> SlotRow:
 
 NINE_OCLOCK, TEN, TWO = slot(1, NINE), slot(2, NINE + timedelta(hours=1)), slot(3, NINE + timedelta(hours=5))
 
+NEXT_WEEK = slot(8, NINE + timedelta(days=7))
+
 
 @pytest.fixture
-def profile(now: datetime) -> Profile:
+def profile(now: datetime, monkeypatch: pytest.MonkeyPatch) -> Iterator[Profile]:
     """The page with Tuesday's three slots."""
     screen = Profile()
     screen._doctor_id = DOCTOR.id
-    screen._show(BookableWeek(DOCTOR, MONDAY, (NINE_OCLOCK, TEN, TWO), None, None))
-    return screen
+    found = BookableWeek(DOCTOR, MONDAY, (NINE_OCLOCK, TEN, TWO), NEXT_WEEK, None)
+    monkeypatch.setattr(bridge, "look", AsyncMock(return_value=found))
+    screen._show(found, 0)
+    yield screen
+    hub.leave(screen)
 
 
 def times(profile: Profile) -> list[tuple[str, bool]]:
-    return [(time.clock, time.taken) for day in profile.days for time in (*day.morning, *day.afternoon)]
+    return [(shown.clock, shown.taken) for day in profile.days for shown in (*day.morning, *day.afternoon)]
 
 
-def hear(profile: Profile, *gone: SlotRow, came: bool = False, doctor_id: int = DOCTOR.id) -> None:
-    change = SlotsChanged(doctor_id, tuple(slot.id for slot in gone), came)
-    asyncio.run(profile._on_slots_changed(change))
+def hear(profile: Profile, *gone: SlotRow, came: tuple[SlotRow, ...] = (), freed: tuple[SlotRow, ...] = ()) -> None:
+    """What the hub does after a change: the room looks, and whoever stands apart is told."""
+    known = {slot.id: slot for slot in (*bridge.look.return_value.free, *came, *freed)}  # type: ignore[attr-defined]
+    free = tuple(sorted((s for s in known.values() if s not in gone), key=lambda slot: slot.starts_at))
+    bridge.look.return_value = BookableWeek(DOCTOR, MONDAY, free, NEXT_WEEK, None)  # type: ignore[attr-defined]
+    change = SlotsChanged(DOCTOR.id, tuple(slot.id for slot in gone), came=bool(came), freed=freed)
+    look(profile, [change])
+
+
+def look(profile: Profile, news: list[Any]) -> None:
+    for name, value in asyncio.run(profile._week.look(news, AsyncMock())).items():
+        setattr(profile, name, value)
+    if profile._slot or profile._own:
+        asyncio.run(profile._on_change(news))
 
 
 def test_a_slot_is_named_by_its_time_first(profile: Profile) -> None:
@@ -62,11 +85,12 @@ def test_days_are_monday_to_friday_unless_the_weekend_has_slots() -> None:
     ]
 
 
-def test_a_taken_slot_is_struck_through_and_then_gone(profile: Profile) -> None:
+def test_a_taken_slot_is_struck_through_and_then_gone(profile: Profile, monkeypatch: pytest.MonkeyPatch) -> None:
     hear(profile, TEN)
     assert times(profile) == [("09:00", False), ("10:00", True), ("14:00", False)]
     assert (profile.days[1].count, profile.problem) == ("2", "")
-    asyncio.run(profile._settle())
+    monkeypatch.setattr(time, "monotonic", lambda: 1e9)
+    look(profile, [])
     assert times(profile) == [("09:00", False), ("14:00", False)]
 
 
@@ -85,18 +109,34 @@ def test_a_chosen_slot_of_another_week_is_watched_too(profile: Profile) -> None:
     assert profile.problem == "09:00 has just been taken."
 
 
-def test_ones_own_booking_is_no_news(profile: Profile) -> None:
+def test_what_somebody_holds_themselves_stays_free_for_them(profile: Profile) -> None:
     profile._choose(TEN)
-    profile._booked = TEN.id
+    profile._own = (TEN,)
     hear(profile, TEN)
     assert (profile.problem, ("10:00", False) in times(profile)) == ("", True)
+    assert TEN not in profile._week.free
 
 
-def test_published_times_are_offered_and_other_doctors_ignored(profile: Profile) -> None:
-    hear(profile, NINE_OCLOCK, came=True, doctor_id=8)
-    assert (profile.news, ("09:00", False) in times(profile)) == (False, True)
-    hear(profile, came=True)
-    assert profile.news
+def test_published_times_are_offered_until_they_are_asked_for(profile: Profile) -> None:
+    three = slot(4, NINE + timedelta(hours=6))
+    hear(profile, came=(three,))
+    look(profile, [])
+    assert (profile.news, ("15:00", False) in times(profile)) == (True, False)
+    profile._show(bridge.look.return_value, hub.heard)  # type: ignore[attr-defined]
+    assert (profile.news, ("15:00", False) in times(profile)) == (False, True)
+
+
+def test_a_freed_slot_comes_back_by_itself(profile: Profile) -> None:
+    hear(profile, TEN)
+    hear(profile, freed=(TEN,))
+    assert (profile.news, ("10:00", False) in times(profile)) == (False, True)
+
+
+def test_what_was_missed_is_found_out(profile: Profile) -> None:
+    profile._choose(TEN)
+    bridge.look.return_value = BookableWeek(DOCTOR, MONDAY, (NINE_OCLOCK, TWO), NEXT_WEEK, None)  # type: ignore[attr-defined]
+    look(profile, [LookAgain()])
+    assert profile.problem == "10:00 has just been taken."
 
 
 def test_a_slot_keeps_its_key_and_another_gets_a_new_one(profile: Profile) -> None:

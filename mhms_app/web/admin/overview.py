@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import dropwhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import reflex as rx
 
 from mhms_app import routes
 from mhms_app.actor import Actor, Role
-from mhms_app.availability.slots import SlotsChanged
+from mhms_app.availability.slots import ANY_DOCTOR
 from mhms_app.booking import desk, lists
 from mhms_app.booking.lists import Outcome, Week
 from mhms_app.booking.lists import Overview as Facts
-from mhms_app.live.hub import EVERY_DOCTOR, hub
+from mhms_app.live.hub import Ask, Room, hub
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.admin.bookings import Line, bookings_table, line_of
 from mhms_app.web.components.native_form import query_form
@@ -28,7 +28,6 @@ from mhms_app.web.shell import frame
 if TYPE_CHECKING:
     from sqlmodel import Session
 
-_REST_SECONDS = 2.0
 _WHOLE = 100.0
 
 
@@ -66,37 +65,15 @@ class Overview(Screen):
     first_week: str = ""
     last_week: str = ""
 
-    _read_at: float = 0.0
-    _behind: bool = False  # something changed since
-
     @handler(Role.ADMIN)
     async def load(self) -> None:
         """Show how the clinic stands, and keep it true."""
-        self._read_at = time.monotonic()
+        heard = hub.heard
         facts, to_call, weeks = await bridge.read(self, _look)
-        self._take(facts, to_call)
+        for name, value in _shown(facts, to_call).items():
+            setattr(self, name, value)
         self._draw(weeks)
-        hub.watch(self, EVERY_DOCTOR)
-
-    async def _on_slots_changed(self, change: SlotsChanged) -> None:
-        """Read again, at most every two seconds however much is booked."""
-        self._behind = time.monotonic() - self._read_at < _REST_SECONDS
-        if not self._behind:
-            await self._read_again()
-
-    async def _settle(self) -> None:
-        """Catch up with the last changes of a burst."""
-        if self._behind:
-            await self._read_again()
-
-    async def _read_again(self) -> None:
-        self._behind, self._read_at = False, time.monotonic()
-        self._take(*await bridge.read(self, _look_again))
-
-    def _take(self, facts: Facts, to_call: int) -> None:
-        now = bridge.now()
-        self.numbers, self.tasks = _numbers(facts, now), _tasks(facts, to_call, now)
-        self.latest = [line_of(row, now) for row in facts.latest]
+        hub.enter(self, _Office(), since=heard)
 
     def _draw(self, weeks: tuple[Week, ...]) -> None:
         """The curve begins with the first week in which anything was published."""
@@ -106,6 +83,26 @@ class Overview(Screen):
         self.first_week, self.last_week = (words.day_month(weeks[i].monday) if weeks else "" for i in (0, -1))
         self.span = f"last {words.count(len(weeks), 'week')}" if weeks else "nothing published yet"
         self.use = _in_words(shares)
+
+
+class _Office(Room):
+    """All administrators who look at the overview: one of them reads for all."""
+
+    rest = 0.8
+
+    def __init__(self) -> None:
+        super().__init__(_Office, ANY_DOCTOR)
+
+    async def look(self, news: Sequence[Any], ask: Ask[Any]) -> Mapping[str, Any]:
+        """The numbers as they are by now."""
+        return _shown(*await ask(lambda screen: bridge.read(screen, _look_again)))
+
+
+def _shown(facts: Facts, to_call: int) -> dict[str, Any]:
+    """What changes with every booking."""
+    now = bridge.now()
+    latest = [line_of(row, now) for row in facts.latest]
+    return {"numbers": _numbers(facts, now), "tasks": _tasks(facts, to_call, now), "latest": latest}
 
 
 def _look(session: Session, actor: Actor | None) -> tuple[Facts, int, tuple[Week, ...]]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
@@ -15,9 +14,9 @@ from mhms_app.availability import rules
 from mhms_app.availability import service as availability
 from mhms_app.availability.rules import Plan
 from mhms_app.availability.service import Preview
-from mhms_app.availability.slots import SlotsChanged
+from mhms_app.availability.slots import on_doctor
 from mhms_app.booking import agenda
-from mhms_app.errors import ClinicError, InvalidForm
+from mhms_app.errors import InvalidForm
 from mhms_app.live.hub import hub
 from mhms_app.settings import settings
 from mhms_app.web import bridge, theme, words
@@ -182,11 +181,12 @@ class Availability(Choosing, Screen):
     async def _show(self) -> None:
         """Read the week and what publishing the form would add, and put both on the screen."""
         planned = self._plan()
+        heard = hub.heard
         found = await bridge.read(self, agenda.week, of=self._monday, plan=planned)
         self._show_week(found, planned)
         self._show_heading(found)
         self._show_preview(found)
-        hub.watch(self, found.doctor.id)
+        hub.watch(self, on_doctor(found.doctor.id), since=heard)
 
     def _show_week(self, found: agenda.Week, planned: Plan | None) -> None:
         now, monday = bridge.now(), self._monday
@@ -237,16 +237,12 @@ class Availability(Choosing, Screen):
         self.preview_fact, self.preview_rest = preview_in_words(found.preview, today=today)
         self.preview_wait = self.problems.get("first_day") or waiting_for(self.problems, single=self.single)
 
-    async def _on_slots_changed(self, change: SlotsChanged) -> None:
-        """Show what was booked or published just now; whoever is logged out meanwhile sees it at the next click."""
+    async def _on_change(self, news: Sequence[Any]) -> None:
+        """Show what was booked, moved or published just now; what is typed or chosen stays as it is."""
         before = len(self.picked_ids)
-        with suppress(ClinicError):
-            await self._show()
-            if lost := before - len(self.picked_ids):
-                self.tell(f"{words.count(lost, 'chosen slot')} can no longer be withdrawn.", tone="warn")
-
-    async def _settle(self) -> None:
-        """Nothing lingers here."""
+        await self._show()
+        if lost := before - len(self.picked_ids):
+            self.tell(f"{words.count(lost, 'chosen slot')} can no longer be withdrawn.", tone="warn")
 
 
 def preview_in_words(preview: Preview | None, *, today: date) -> tuple[str, str]:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import reflex as rx
 
 from mhms_app import routes
 from mhms_app.accounts.rules import initials
 from mhms_app.availability import service as availability
-from mhms_app.availability.slots import BUSY, SlotsChanged
+from mhms_app.availability.slots import BUSY, on_doctor
 from mhms_app.booking import agenda, changes
 from mhms_app.booking.agenda import Entry
 from mhms_app.booking.lists import VisitRow
 from mhms_app.booking.rules import LATE_AFTER, why_not_movable_to
-from mhms_app.errors import ClinicError
 from mhms_app.live.hub import hub
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components import statuses
@@ -147,6 +145,7 @@ class Day(Screen):
 
     async def _show(self) -> None:
         """Read the day and put it on the screen."""
+        heard = hub.heard
         found = await bridge.read(self, agenda.day, of=self._day, upcoming=self._visits)
         now, day = bridge.now(), self._day
         today = words.local(now).date()
@@ -164,15 +163,11 @@ class Day(Screen):
         self.visits = [_visit(row, now) for row in found.upcoming.rows]
         self.more_visits = found.upcoming.total > len(found.upcoming.rows) < _MOST
         self.unused = unused(found.unused)
-        hub.watch(self, found.doctor.id)
+        hub.watch(self, on_doctor(found.doctor.id), since=heard)
 
-    async def _on_slots_changed(self, change: SlotsChanged) -> None:
-        """Show what was booked or published just now; whoever is logged out meanwhile sees it at the next click."""
-        with suppress(ClinicError):
-            await self._show()
-
-    async def _settle(self) -> None:
-        """Nothing lingers here."""
+    async def _on_change(self, news: Sequence[Any]) -> None:
+        """Show what was booked, moved or published just now."""
+        await self._show()
 
 
 def lead(entries: list[Entry], *, now: datetime, is_today: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, NotRequired
 
@@ -12,8 +13,10 @@ from typing_extensions import TypedDict
 from mhms_app import routes
 from mhms_app.booking import changes
 from mhms_app.booking.changes import Own
+from mhms_app.booking.news import of_patient
 from mhms_app.calendars.rules import google_link
 from mhms_app.errors import NotFound
+from mhms_app.live.hub import hub
 from mhms_app.settings import settings
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.native_form import address_of
@@ -92,11 +95,17 @@ class Booked(Screen):
         await self._show(reference)
         self.tell("Your appointment is cancelled. Thank you for telling us: somebody else can have the time.")
 
+    async def _on_change(self, news: Sequence[Any]) -> None:
+        """Show what the clinic, or somebody in another tab, has changed."""
+        await self._show(self.shown.reference)
+
     async def _show(self, reference: str) -> None:
+        heard = hub.heard
         try:
             self.shown = _appointment(await bridge.read(self, changes.own, reference=reference), self._time_zone)
         except NotFound:
             self.shown = Appointment()
+        hub.watch(self, of_patient(self._patient_id), since=heard)
 
 
 def _appointment(found: Own, time_zone: str) -> Appointment:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import reflex as rx
 from pydantic import Field
@@ -13,6 +14,8 @@ from mhms_app import routes
 from mhms_app.accounts.rules import initials
 from mhms_app.booking import lists
 from mhms_app.booking.lists import AppointmentRow
+from mhms_app.booking.news import of_patient
+from mhms_app.live.hub import hub
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.address import address
 from mhms_app.web.components.native_form import address_of
@@ -101,7 +104,9 @@ class Home(Screen):
 
     async def _show(self, page: int) -> None:
         self.page = min(max(page, 1), _LAST_PAGE)
+        heard = hub.heard
         found = await bridge.read(self, lists.home, search=self.q, status=self.status, page=self.page, size=_SIZE)
+        hub.watch(self, of_patient(self._patient_id), since=heard)
         now = bridge.now()
         upcoming = [_appointment(row, now, self._time_zone) for row in found.upcoming]
         self.next, self.later = upcoming[0] if upcoming else Appointment(), upcoming[1:]
@@ -115,6 +120,10 @@ class Home(Screen):
         self.is_last = self.page * _SIZE >= total
         page_shown = self.page if self.page > 1 else ""
         self.address = routes.with_query(routes.PATIENT, q=self.q, status=self.status, page=page_shown)
+
+    async def _on_change(self, news: Sequence[Any]) -> None:
+        """Show what the clinic, or somebody in another tab, has changed."""
+        await self._show(self.page)
 
 
 def _appointment(row: AppointmentRow, now: datetime, zone: str) -> Appointment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -13,8 +14,10 @@ from typing_extensions import TypedDict
 from mhms_app import routes
 from mhms_app.availability.rules import day_of
 from mhms_app.booking import waiting
+from mhms_app.booking.news import of_patient
 from mhms_app.directory import service as directory
 from mhms_app.errors import NotFound
+from mhms_app.live.hub import hub
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.listing import key_of
 from mhms_app.web.components.only_for import only_for
@@ -130,7 +133,13 @@ class Waiting(Screen):
             self.department = next((row.name for row in rows if row.id == self._department_id), "")
 
     async def _show(self) -> None:
+        heard = hub.heard
         self.entries = [_entry(row) for row in await bridge.read(self, waiting.mine)]
+        hub.watch(self, of_patient(self._patient_id), since=heard)
+
+    async def _on_change(self, news: Sequence[Any]) -> None:
+        """Show what they wait for by now; the form stays as it is filled in."""
+        await self._show()
 
 
 def _entry(row: waiting.Entry) -> Entry:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, timedelta
+from functools import partial
 from typing import Annotated, Any, NotRequired
 from uuid import uuid4
 
@@ -11,23 +13,23 @@ import reflex as rx
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from mhms_app import routes
+from mhms_app import metrics, routes
 from mhms_app.accounts import addresses
-from mhms_app.availability import finding, soonest
+from mhms_app.availability import finding
 from mhms_app.availability.finding import BookableWeek
 from mhms_app.availability.rules import day_of, week_of
 from mhms_app.availability.slots import SlotRow, SlotsChanged
-from mhms_app.availability.when_rules import ANY_TIME
 from mhms_app.booking import changes, holds, lists, statement
 from mhms_app.booking import service as booking
 from mhms_app.booking.holds import Hold
 from mhms_app.booking.lists import AppointmentRow
 from mhms_app.booking.rules import REASON_LENGTH, BookingPaused, EmailNotConfirmed, NotBookable, TooManyAppointments
 from mhms_app.errors import NotFound
+from mhms_app.facts import LookAgain
 from mhms_app.live.hub import hub
 from mhms_app.live.keeper import keeper
 from mhms_app.web import bridge, words
-from mhms_app.web.components.nothing_free import Reason, reason_of
+from mhms_app.web.components.nothing_free import Reason
 from mhms_app.web.gate import Role, handler
 from mhms_app.web.public.doctor_week import (
     Choice,
@@ -35,11 +37,12 @@ from mhms_app.web.public.doctor_week import (
     Doctor,
     Time,
     choice_of,
-    days_of,
     days_shown,
     doctor_of,
+    onwards_of,
     time_of,
 )
+from mhms_app.web.public.week_room import WeekRoom, why_nothing
 from mhms_app.web.screen import Screen
 
 _WEEK = timedelta(days=7)
@@ -111,13 +114,12 @@ class Profile(Screen):
 
     _doctor_id: int = 0
     _monday: date = date.min
-    _free: tuple[SlotRow, ...] = ()
-    _gone: frozenset[int] = frozenset()  # of these slots, those that are shown as taken for a moment
+    _own: tuple[SlotRow, ...] = ()  # held for who looks: to everybody else they are taken
     _slot: SlotRow | None = None  # the chosen one
     _key: str = ""  # made when a slot is chosen: the same booking sent twice is one booking
     _hold: Hold | None = None
     _move: AppointmentRow | None = None
-    _booked: int = 0  # the slot that was booked on this page: no news to who booked it
+    _booked: int = 0  # the slot that was booked on this page
 
     @handler()
     async def load(self) -> None:
@@ -129,13 +131,13 @@ class Profile(Screen):
             self._remember("")
         self._doctor_id = doctor_id
         self.problem, self.unconfirmed, self.offers = "", "", []
-        hub.watch(self, doctor_id)  # before the week is read, so that no change falls between the two
         try:
-            found = await self._read(day_of(url.query_parameters.get("week", "")), slot_id)
+            found, heard = await self._read(day_of(url.query_parameters.get("week", "")), slot_id)
         except NotFound:
             self.doctor = Doctor()
+            hub.leave(self)
             return
-        self._show(found)
+        self._show(found, heard)
         await self._look_for_move(url.query_parameters.get("move", "")[:12])
         asked = found.asked if slot_id != self._booked else None  # who comes back has booked it
         self.sheet = asked is not None
@@ -194,6 +196,7 @@ class Profile(Screen):
     async def leave(self) -> None:
         """The page is left: somebody else may have the slot."""
         self._choose(None)
+        hub.leave(self)
         await self._keep()
 
     @handler()
@@ -239,14 +242,15 @@ class Profile(Screen):
         if self._move is not None:
             moved = await bridge.call(self, changes.move, reference=self._move.reference, slot_id=slot.id)
             return moved.reference
-        booked = await bridge.call_at_once(
-            self, statement.book_at_once, booking.book, slot_id=slot.id, reason=self.reason, key=self._key
-        )
+        with metrics.booking():
+            booked = await bridge.call_at_once(
+                self, statement.book_at_once, booking.book, slot_id=slot.id, reason=self.reason, key=self._key
+            )
         return booked.reference
 
     async def _show_refusal(self, refusal: NotBookable, slot: SlotRow) -> None:
         """Show the week as it is by now, and why the slot cannot be had."""
-        self._show(await self._read(self._monday))
+        await self._turn_to(self._monday)
         self._refuse(refusal.sentence, slot, offer=not isinstance(refusal, _OF_THE_PATIENT))
         if isinstance(refusal, EmailNotConfirmed):
             self.unconfirmed = (await bridge.read(self, addresses.look)).email
@@ -278,36 +282,35 @@ class Profile(Screen):
             await self._show_refusal(refusal, slot)
             return
         keeper.keep(self, self._hold)
+        self._own = (slot,)
         self.kept_until = words.clock(self._hold.until)
         self.kept_seconds = round((self._hold.until - bridge.now()).total_seconds())
 
     def _forget_hold(self) -> None:
         keeper.forget(self)
+        self._own = tuple(slot for slot in self._own if self._hold is None or slot.id != self._hold.slot_id)
         self._hold, self.kept_until, self.kept_seconds, self.lapsed = None, "", 0, ""
 
-    async def _read(self, week: date | None, slot_id: int | None = None) -> BookableWeek:
+    async def _read(self, week: date | None, slot_id: int | None = None) -> tuple[BookableWeek, int]:
+        """A week, and what had been heard of it before it was read."""
+        heard = hub.heard
         found = await bridge.read(self, finding.bookable_week, doctor_id=self._doctor_id, week=week, slot_id=slot_id)
-        self.nothing = Reason()
-        if found.following is None:
-            within = found.doctor.department_id
-            why = await bridge.read(
-                self, soonest.why_nothing, department_id=within, doctor_id=found.doctor.id, when=ANY_TIME
-            )
-            self.nothing = reason_of(why, now=bridge.now())
-        return found
+        read = partial(bridge.read, self)
+        self.nothing = Reason() if found.following else await why_nothing(found, read)
+        return found, heard
 
     async def _pick(self, slot_id: int) -> None:
         """Choose a slot; one that is not in sight is looked for first."""
-        slot = next((slot for slot in self._free if slot.id == slot_id and slot_id not in self._gone), None)
+        slot = next((slot for slot in (*self._week.free, *self._own) if slot.id == slot_id), None)
         if slot is None:
-            found = await self._read(None, slot_id)
-            self._show(found)
+            found, heard = await self._read(None, slot_id)
+            self._show(found, heard)
             slot = found.asked
         self._choose(slot)
         await self._keep()
 
     async def _turn_to(self, week: date | None) -> None:
-        self._show(await self._read(week))
+        self._show(*await self._read(week))
         self._follow()
 
     def _remember(self, reason: str) -> None:
@@ -316,25 +319,37 @@ class Profile(Screen):
         said = f"{words.count(abs(left), 'character')} {'left' if left >= 0 else 'too many'}"
         self.room = said if left < _NEARLY_FULL else ""
 
-    def _show(self, found: BookableWeek) -> None:
-        """Show a week."""
+    @property
+    def _week(self) -> WeekRoom:
+        """What everybody knows of the week that is shown."""
+        return WeekRoom.of(self._doctor_id, self._monday)
+
+    def _show(self, found: BookableWeek, heard: int) -> None:
+        """Show a week, and from now on what becomes of it."""
         now = bridge.now()
         today = words.local(now).date()
         self.doctor, self.waiting_path = doctor_of(found.doctor), routes.waiting(doctor_id=found.doctor.id)
-        self._monday, self._free, self._gone, self.news = found.monday, found.free, frozenset(), False
+        self._monday, self._own, self.news = found.monday, found.kept, False
         self.title = words.days_between(found.monday, found.monday + timedelta(days=days_shown(found.free) - 1))
         self.zone = words.zone_name(found.free[0].starts_at if found.free else now)
         self.is_first = found.monday <= week_of(today)
         self.empty = not found.free
-        self.following = choice_of(found.following, now) if found.following else Choice()
-        is_later = found.following is not None and words.local(found.following.starts_at).date() > found.monday
-        self.onwards = f"{'Next' if is_later else 'First free'}: {self.following.short}"
+        self.following, self.onwards = onwards_of(found, now)
         self.day = words.local(found.free[0].starts_at).weekday() if found.free else 0
+        self._enter(heard).show(found)
         self._draw()
+
+    def _enter(self, heard: int) -> WeekRoom:
+        """Be told of the week: alone whoever has chosen a slot, together with all the others who has not."""
+        return hub.enter(self, self._week, since=heard, apart=bool(self._slot or self._own))
+
+    def _is_here(self, slot: SlotRow) -> bool:
+        """Whether a slot is in the week that is shown."""
+        return week_of(words.local(slot.starts_at).date()) == self._monday
 
     def _draw(self) -> None:
         """Draw the week from what is known of it."""
-        self.days = days_of(self._monday, self._free, self._gone, today=words.local(bridge.now()).date())
+        self.days = self._week.days(self._own)
 
     def _choose(self, slot: SlotRow | None) -> None:
         """Make a slot the one to be booked, or none; say so if it is free no more."""
@@ -345,16 +360,17 @@ class Profile(Screen):
             self._key = str(uuid4())
         self._slot, self.chosen = slot, choice_of(slot, bridge.now()) if slot else Choice()
         if slot is not None:
-            if week_of(words.local(slot.starts_at).date()) == self._monday:
+            if self._is_here(slot):
                 self.day = words.local(slot.starts_at).weekday()
             if slot.state != "open" or slot.starts_at <= bridge.now():
                 self._refuse(f"{words.clock(slot.starts_at)} is no longer free.", slot)
+        self._enter(hub.heard)
         self._follow()
 
     def _refuse(self, sentence: str, slot: SlotRow, *, offer: bool = True) -> None:
         """Say beside the button why the chosen slot cannot be booked, and what is free after it."""
         self.problem = self.spoken = sentence
-        later = [free for free in self._free if free.starts_at > slot.starts_at and free.id not in self._gone]
+        later = [free for free in self._week.free if free.starts_at > slot.starts_at and free.id != slot.id]
         self.offers = [time_of(free, short=False) for free in later[:_OFFERS]] if offer else []
         if offer and not self.offers and self.following.id:
             self.offers = [Time(self.following.id, self.following.short, self.following.short)]
@@ -367,40 +383,24 @@ class Profile(Screen):
         )
         self.login_path, self.signup_path = routes.login_then(self.address), routes.signup_then(self.address)
 
-    async def _on_slots_changed(self, change: SlotsChanged) -> None:
-        """Strike through what somebody else has taken, and offer to show what was published."""
-        if change.doctor_id != self._doctor_id:
-            return
-        self.news = self.news or change.came
-        gone = frozenset(change.gone) - {self._booked, self._hold.slot_id if self._hold else 0}
-        self._show_freed(change.freed)
-        if here := gone & {slot.id for slot in self._free}:
-            self._gone |= here
-            self._draw()
-        if self._slot and self._slot.id in gone and not self.problem:
-            self._refuse(f"{words.clock(self._slot.starts_at)} has just been taken.", self._slot)
-
-    def _show_freed(self, freed: tuple[SlotRow, ...]) -> None:
-        """Put slots that can be had again back into the week, and say so of the one that was held here."""
-        if self._hold and self._hold.slot_id in {slot.id for slot in freed}:
+    async def _on_change(self, news: Sequence[Any]) -> None:
+        """Show the week as it is by now, and what that means for the slot that is chosen or held here."""
+        changes = [fact for fact in news if isinstance(fact, SlotsChanged)]
+        freed = {slot.id for change in changes for slot in change.freed}
+        gone = {slot_id for change in changes for slot_id in change.gone}
+        if self._slot and LookAgain in map(type, news) and self._is_here(self._slot):
+            gone |= {self._slot.id} - {slot.id for slot in self._week.free}
+        gone -= {slot.id for slot in self._own}
+        self.news = self.news or any(change.came for change in changes)
+        if self._hold and self._hold.slot_id in freed:
             time = self.chosen.short
             self._forget_hold()
             self.lapsed = f"{time} is no longer kept for you. It is still free: confirm it now, or choose another."
-        here = [slot for slot in freed if week_of(words.local(slot.starts_at).date()) == self._monday]
-        if here:
-            known = {slot.id: slot for slot in (*self._free, *here)}
-            self._free = tuple(sorted(known.values(), key=lambda slot: slot.starts_at))
-            self._gone -= {slot.id for slot in here}
-            self.empty = False
-            self._draw()
-
-    async def _settle(self) -> None:
-        """Remove what was struck through."""
-        if not self._gone:
-            return
-        self._free = tuple(slot for slot in self._free if slot.id not in self._gone)
-        self._gone, self.empty = frozenset(), not self._free
+        self._own = tuple(slot for slot in self._own if slot.id not in freed)
         self._draw()
+        self.empty = not any(day.morning or day.afternoon for day in self.days)
+        if self._slot and self._slot.id in gone and not self.problem:
+            self._refuse(f"{words.clock(self._slot.starts_at)} has just been taken.", self._slot)
 
 
 def _key_of(text: str) -> int:

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 
 from mhms_app import routes
 from mhms_app.accounts.rules import initials
+from mhms_app.availability.finding import BookableWeek
 from mhms_app.availability.slots import SlotRow
 from mhms_app.directory.service import DoctorRow
 from mhms_app.settings import settings
@@ -87,6 +88,13 @@ def choice_of(slot: SlotRow, now: datetime) -> Choice:
     """A slot as the one that is chosen."""
     day = words.short_day(words.local(slot.starts_at).date(), today=words.local(now).date())
     return Choice(slot.id, f"{day}, {words.clock(slot.starts_at)}", words.span(slot.starts_at, slot.ends_at, now=now))
+
+
+def onwards_of(found: BookableWeek, now: datetime) -> tuple[Choice, str]:
+    """The next free slot outside of a week, and the way there, for when nothing is free in it."""
+    following = choice_of(found.following, now) if found.following else Choice()
+    is_later = found.following is not None and words.local(found.following.starts_at).date() > found.monday
+    return following, f"{'Next' if is_later else 'First free'}: {following.short}"
 
 
 def time_of(slot: SlotRow, *, short: bool = True, taken: bool = False) -> Time:

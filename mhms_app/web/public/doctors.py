@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import reflex as rx
@@ -13,9 +15,11 @@ from mhms_app import routes
 from mhms_app.accounts.rules import initials
 from mhms_app.availability import soonest
 from mhms_app.availability.rules import EVERY_DAY, day_of
+from mhms_app.availability.slots import ANY_FREE_TIME
 from mhms_app.availability.soonest import NextTime
 from mhms_app.availability.when_rules import PARTS, When
 from mhms_app.directory.service import DoctorCard
+from mhms_app.live.hub import Ask, Room, hub
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.address import address
 from mhms_app.web.components.nothing_free import Reason, reason_of, tell_me
@@ -171,30 +175,13 @@ class Directory(Screen):
         return rx.set_focus("results")
 
     async def _find(self) -> None:
-        day = day_of(self.day)
-        when = When(day, frozenset(self.weekdays) or EVERY_DAY, self.part)
-        found = await bridge.read(
-            self,
-            soonest.find_doctors,
-            search=self.q,
-            department_id=int(self.department) if self.department else None,
-            when=when,
-            page=self.page,
-            size=_SIZE,
-        )
-        now = bridge.now()
-        self.departments = [Department(str(row.id), row.name) for row in found.departments]
-        self.rows = [_found(card, day, now) for card in found.cards.rows]
-        self.elsewhere = [_found(card, None, now) for card in found.elsewhere]
-        self.soonest = [_soon(time, now) for time in found.soonest]
-        self.nothing = _nobody_fits() if self.q and not self.rows else reason_of(found.nothing, now=now)
-        first, total = (self.page - 1) * _SIZE + 1, found.cards.total
-        self.is_last = self.page * _SIZE >= total
-        many = words.count(total, "doctor") if total else _NOBODY
-        self.heading = f"{many} free on {words.long_day(day)}" if day and total else many
-        self.summary = f"{first} to {first + len(self.rows) - 1} of {total}" if total > _SIZE else ""
-        self.narrowed = bool(self.department or self.q or self.day or when.is_narrow)
-        self.hours = _hours_of(when, words.local(now).date())
+        heard = hub.heard
+        asked = _Asked(self.department, self.q, self.day, self.part, tuple(self.weekdays), self.page)
+        for name, value in (await _answer(asked, partial(bridge.read, self))).items():
+            setattr(self, name, value)
+        hub.enter(self, _Searchers(asked), since=heard)
+        self.narrowed = bool(self.department or self.q or self.day or asked.when.is_narrow)
+        self.hours = _hours_of(asked.when, words.local(bridge.now()).date())
         part, weekdays = "" if self.part == "any" else self.part, "".join(str(day + 1) for day in self.weekdays)
         self.address = routes.doctors(
             department=self.department, q=self.q, day=self.day, part=part, weekdays=weekdays, page=self.page
@@ -202,6 +189,62 @@ class Directory(Screen):
         self.waiting_path = (
             routes.waiting(department=self.department, part=part, weekdays=weekdays) if self.department else ""
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What somebody looks for; times and doctors are the same for all who look for it."""
+
+    department: str
+    q: str
+    day: str
+    part: str
+    weekdays: tuple[int, ...]
+    page: int
+
+    @property
+    def when(self) -> When:
+        return When(day_of(self.day), frozenset(self.weekdays) or EVERY_DAY, self.part)
+
+
+class _Searchers(Room):
+    """All who look for the same."""
+
+    rest = 0.5
+
+    def __init__(self, asked: _Asked) -> None:
+        super().__init__((_Searchers, asked), ANY_FREE_TIME)
+        self._asked = asked
+
+    async def look(self, news: Sequence[Any], ask: Ask[Any]) -> Mapping[str, Any]:
+        """Who can be seen when by now."""
+        return await _answer(self._asked, bridge.look)
+
+
+async def _answer(asked: _Asked, read: Callable[..., Awaitable[soonest.Found]]) -> dict[str, Any]:
+    """What is found, as the page shows it."""
+    found = await read(
+        soonest.find_doctors,
+        search=asked.q,
+        department_id=int(asked.department) if asked.department else None,
+        when=asked.when,
+        page=asked.page,
+        size=_SIZE,
+    )
+    now, day = bridge.now(), asked.when.day
+    rows = [_found(card, day, now) for card in found.cards.rows]
+    first, total = (asked.page - 1) * _SIZE + 1, found.cards.total
+    many = words.count(total, "doctor") if total else _NOBODY
+    return {
+        "departments": [Department(str(row.id), row.name) for row in found.departments],
+        "rows": rows,
+        "elsewhere": [_found(card, None, now) for card in found.elsewhere],
+        "soonest": [_soon(time, now) for time in found.soonest],
+        "nothing": _nobody_fits() if asked.q and not rows else reason_of(found.nothing, now=now),
+        "is_last": asked.page * _SIZE >= total,
+        "heading": f"{many} free on {words.long_day(day)}" if day and total else many,
+        "summary": f"{first} to {first + len(rows) - 1} of {total}" if total > _SIZE else "",
+    }
 
 
 def _is_key(text: str) -> bool:

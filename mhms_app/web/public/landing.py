@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import reflex as rx
 from pydantic import Field
@@ -12,8 +13,10 @@ from pydantic import Field
 from mhms_app import routes
 from mhms_app.accounts.rules import initials
 from mhms_app.availability import finding
+from mhms_app.availability.slots import ANY_FREE_TIME
 from mhms_app.directory import service as directory
 from mhms_app.directory.service import DoctorCard
+from mhms_app.live.hub import Ask, Room, hub
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.native_form import query_form
 from mhms_app.web.gate import handler
@@ -69,9 +72,29 @@ class Landing(Screen):
         self.day = day
 
     async def _offer(self, department_id: int | None) -> None:
-        now = bridge.now()
-        cards = await bridge.read(self, finding.next_available, department_id=department_id, after=now, limit=_CARDS)
-        self.offers = [_offer_of(card, now) for card in cards]
+        heard = hub.heard
+        self.offers = await _offers(department_id)
+        hub.enter(self, _Entrance(department_id), since=heard)
+
+
+class _Entrance(Room):
+    """All who look at who is free first, in a department or in all of them."""
+
+    rest = 0.5
+
+    def __init__(self, department_id: int | None) -> None:
+        super().__init__((_Entrance, department_id), ANY_FREE_TIME)
+        self._department_id = department_id
+
+    async def look(self, news: Sequence[Any], ask: Ask[Any]) -> Mapping[str, Any]:
+        """Who is free first by now."""
+        return {"offers": await _offers(self._department_id)}
+
+
+async def _offers(department_id: int | None) -> list[Offer]:
+    now = bridge.now()
+    found = await bridge.look(finding.next_available, department_id=department_id, after=now, limit=_CARDS)
+    return [_offer_of(card, now) for card in found]
 
 
 def _offer_of(card: DoctorCard, now: datetime) -> Offer:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import reflex as rx
 
-from mhms_app import routes
+from mhms_app import metrics, routes
+from mhms_app.availability.slots import free_times
 from mhms_app.booking import waiting
 from mhms_app.booking.waiting_rules import OfferOver
 from mhms_app.errors import NotFound
+from mhms_app.live.hub import hub
 from mhms_app.settings import settings
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.gate import Role, handler
@@ -56,7 +59,8 @@ class Offer(Screen):
     async def take(self) -> Any:
         """Take the time: book it, or move the appointment there that is later."""
         try:
-            taken = await bridge.call(self, waiting.take, token=self._token)
+            with metrics.booking():
+                taken = await bridge.call(self, waiting.take, token=self._token)
         except OfferOver:
             await self._show()
             return None
@@ -70,10 +74,18 @@ class Offer(Screen):
         self.tell("Thank you. Somebody else can have this time, and you stay on the list for another.")
 
     async def _show(self) -> None:
+        heard = hub.heard
         try:
-            self.shown = _shown(await bridge.read(self, waiting.offered, token=self._token))
+            found = await bridge.read(self, waiting.offered, token=self._token)
         except NotFound:
             self.shown = Shown()
+            return
+        self.shown = _shown(found)
+        hub.watch(self, free_times(found.doctor_id), since=heard)
+
+    async def _on_change(self, news: Sequence[Any]) -> None:
+        """Say when it is over: declined in another tab, taken back, or its time has passed."""
+        await self._show()
 
 
 def _shown(found: waiting.Offer) -> Shown:
