@@ -214,7 +214,7 @@ def transaction(*, read_only: bool = False) -> Iterator[Session]:
             session.connection(execution_options={"read_only": True, "postgresql_readonly": True})
         try:
             yield session
-            _commit(session)
+            session.commit() if read_only else _commit(session)
         except BaseException:
             session.rollback()
             raise

@@ -13,11 +13,13 @@ from mhms_app.api.wall import Wall
 from mhms_app.availability.publisher import HoursPublisher
 from mhms_app.booking import tasks
 from mhms_app.calendars import google_task
+from mhms_app.live import leftovers
 from mhms_app.live.channel import Channel
 from mhms_app.live.doorman import doorman
 from mhms_app.live.hub import hub
 from mhms_app.live.keeper import keeper
 from mhms_app.live.leaving import leaving
+from mhms_app.live.leftovers import events_under_way
 from mhms_app.notifications.dispatcher import Dispatcher
 from mhms_app.oversight import tasks as oversight
 from mhms_app.settings import settings
@@ -26,7 +28,7 @@ from mhms_app.web.gate import Gate
 from mhms_app.web.pages import PAGES
 from mhms_app.web.theme import HEAD
 
-app = rx.App(
+app: rx.App = rx.App(
     html_lang="en",
     stylesheets=["/mhms.css"],
     head_components=HEAD,
@@ -40,6 +42,7 @@ app = rx.App(
             inner,
             pages=Path(".web/build/client"),
             separate_pages=os.environ.get("REFLEX_ENV_MODE", "dev") == "dev",
+            crowd=lambda: events_under_way(app),
         ),
     ],
 )
@@ -51,6 +54,7 @@ app.register_lifespan_task(Channel().run)
 app.register_lifespan_task(keeper.run)
 app.register_lifespan_task(doorman.run)
 app.register_lifespan_task(leaving.run)
+app.register_lifespan_task(leftovers.run)
 app.register_lifespan_task(Dispatcher().run)
 app.register_lifespan_task(HoursPublisher().run)
 app.register_lifespan_task(tasks.remind)

@@ -109,10 +109,11 @@ async def patiently(
 
     Raises:
         TryAgain: it could not be done all this time; nothing was changed.
-        OutcomeUnknown: the database went away during the commit of something that is not repeatable.
+        OutcomeUnknown: the database went away during the commit of something that is not repeatable, or did not come
+            back in time to repeat it.
     """
     loop = asyncio.get_running_loop()
-    end, pause = loop.time() + patience, _FIRST_PAUSE
+    end, pause, is_unknown = loop.time() + patience, _FIRST_PAUSE, False
     while True:
         try:
             return await attempt()
@@ -121,12 +122,13 @@ async def patiently(
         except Exception as error:
             if not db.is_away(error):
                 raise
-            if isinstance(error, db.CommitLost) and not repeatable:
+            is_unknown = is_unknown or isinstance(error, db.CommitLost)
+            if is_unknown and not repeatable:
                 raise OutcomeUnknown from error
             problem = Unreachable()
             problem.__cause__ = error
         if loop.time() + pause > end:
-            raise problem
+            raise OutcomeUnknown if is_unknown else problem
         await told(problem)
         await asyncio.sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311 - no secret: not all at the same moment
         pause = min(2 * pause, _LONGEST_PAUSE)

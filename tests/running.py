@@ -22,11 +22,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import psutil
 from sqlalchemy import Engine
 from sqlmodel import Session
 
@@ -55,11 +56,18 @@ class RunningApp:
     folder: Path
     log_path: Path
     _engine: Engine = field(repr=False)
+    _processes: list[subprocess.Popen[bytes]] = field(default_factory=list, repr=False)
 
     @property
     def port(self) -> int:
         """The port of pages, socket and routes."""
         return int(self.base_url.rpartition(":")[2])
+
+    @property
+    def workers(self) -> list[psutil.Process]:
+        """The processes that serve, each of which is replaced when it dies."""
+        children = psutil.Process(self._processes[-1].pid).children(recursive=True)
+        return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
 
     @property
     def mail(self) -> Path:
@@ -85,6 +93,8 @@ def running_app(
     fill: Callable[[Session], object] | None = None,
     environment: Mapping[str, str] | None = None,
     build: bool = True,
+    url: str = "",
+    reach: Callable[[str], str] = str,
 ) -> Iterator[RunningApp]:
     """Run the clinic until the block ends.
 
@@ -94,18 +104,21 @@ def running_app(
         environment: further ``MHMS_*`` settings.
         build: False serves the pages that are built already, whatever the settings say: a test of
             production settings must not leave a build behind that the next start would have to replace.
+        url: a migrated, empty database to use instead of a fresh one.
+        reach: the address by which the server reaches its database, from the database's own.
 
     Raises:
         RuntimeError: the server has ended, or does not become ready; the message holds its log.
     """
     port, email_port = _free_ports()
-    with tempfile.TemporaryDirectory(prefix="mhms-running-") as temporary, fresh_database(engine) as database_url:
+    database = nullcontext(url) if url else fresh_database(engine)
+    with tempfile.TemporaryDirectory(prefix="mhms-running-") as temporary, database as database_url:
         folder = Path(temporary)
         given = {
             "MHMS_PORT": str(port),
             "MHMS_EMAIL_PORT": str(email_port),
             "MHMS_DATA_DIR": str(folder),
-            "MHMS_DATABASE_URL": database_url,
+            "MHMS_DATABASE_URL": reach(database_url),
             "MHMS_BCRYPT_COST": "4",
             **(environment or {}),
         }
@@ -124,6 +137,7 @@ def running_app(
                 stderr=log,
                 start_new_session=True,
             )
+        app._processes.append(server)
         try:
             _wait_until_ready(app, server)
             yield app

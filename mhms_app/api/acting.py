@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -10,6 +9,7 @@ from mhms_app import db, routes
 from mhms_app.accounts import acting, cookies, sessions
 from mhms_app.accounts.acting import Changed
 from mhms_app.accounts.sessions import Browser
+from mhms_app.api import work
 from mhms_app.api.forms import browser_of, redirect, refuse, session_token, text_of
 from mhms_app.audit import service as audit
 from mhms_app.audit.service import Origin
@@ -22,7 +22,7 @@ async def begin(request: Request) -> Response:
     user_id, reason = text_of(form, "user_id"), text_of(form, "reason")
     person = int(user_id) if user_id.isascii() and user_id.isdigit() and len(user_id) < 10 else 0
     try:
-        changed = await run_in_threadpool(_begin, session_token(request), browser_of(request), person, reason)
+        changed = await work.in_thread(_begin, session_token(request), browser_of(request), person, reason)
     except LoginRequired:
         return redirect(routes.login_then(routes.ADMIN_USERS))
     except ClinicError as refusal:
@@ -39,7 +39,7 @@ def _begin(token: str, browser: Browser, user_id: int, reason: str) -> Changed:
 async def end(request: Request) -> Response:
     """POST: go on as the administrator that one is, at the panel of the person."""
     try:
-        changed = await run_in_threadpool(_end, session_token(request), browser_of(request))
+        changed = await work.in_thread(_end, session_token(request), browser_of(request))
     except LoginRequired:
         return redirect(routes.LOGIN)
     return _go_on(changed, routes.admin_person(changed.user_id))

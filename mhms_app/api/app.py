@@ -12,7 +12,7 @@ from starlette.routing import Route
 from mhms_app import metrics, routes, trace
 from mhms_app.api import acting, calendars, csp, exports, google, health, own_account, passwords, second_step, session
 from mhms_app.api.forms import redirect
-from mhms_app.errors import ClinicError, DutyFirst
+from mhms_app.errors import ClinicError, DutyFirst, TryAgain
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def make_api() -> Starlette:
             Route(routes.GOOGLE_CALLBACK, google.callback),
             Route(routes.CSP_REPORTS, csp.report, methods=["POST"]),
         ],
-        exception_handlers={DutyFirst: _do_that_first, ClinicError: _refused, Exception: _failed},
+        exception_handlers={DutyFirst: _do_that_first, TryAgain: _try_again, ClinicError: _refused, Exception: _failed},
     )
 
 
@@ -52,6 +52,13 @@ async def _do_that_first(_request: Request, refusal: Exception) -> Response:
     """Somebody has to do something before anything else: there they are led."""
     assert isinstance(refusal, DutyFirst)
     return redirect(routes.PAGE_OF_DUTY[refusal.duty])
+
+
+async def _try_again(_request: Request, refusal: Exception) -> Response:
+    """Too busy, or without a database: whoever asks by machine reads when it is worth another try."""
+    assert isinstance(refusal, TryAgain)
+    headers = {"Cache-Control": "no-store", "Retry-After": str(refusal.retry_after)}
+    return PlainTextResponse(refusal.sentence, status_code=503, headers=headers)
 
 
 async def _refused(_request: Request, refusal: Exception) -> Response:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from mhms_app import db, routes
 from mhms_app.accounts import cookies, sessions
+from mhms_app.api import work
 from mhms_app.api.forms import pages_origin
 from mhms_app.api.wall import client_address
 from mhms_app.calendars import service as calendars
@@ -24,7 +24,7 @@ async def appointment(request: Request) -> Response:
     token = cookies.read(request.headers.get("cookie", ""), cookies.session_cookie())
     reference = request.path_params["reference"]
     try:
-        content = await run_in_threadpool(_appointment, token, client_address(request), reference)
+        content = await work.look(_appointment, token, client_address(request), reference)
     except LoginRequired:
         return RedirectResponse(pages_origin() + routes.login_then(routes.booked(reference)), status_code=303)
     except (NotAllowed, NotFound):
@@ -42,7 +42,7 @@ async def appointment(request: Request) -> Response:
 async def feed(request: Request) -> Response:
     """GET: the calendar behind a private address; 304 when it is what the program has already (RFC 9110, 13.1.2)."""
     try:
-        content = await run_in_threadpool(_feed, request.path_params["token"])
+        content = await work.look(_feed, request.path_params["token"])
     except NotFound:
         return PlainTextResponse(NotFound.sentence, status_code=404, headers={"Cache-Control": "no-store"})
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'

@@ -11,11 +11,11 @@ import logging
 import time
 from collections import Counter
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from mhms_app import db
+from mhms_app.api import work
 from mhms_app.audit import violations
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ async def report(request: Request) -> Response:
     if not (found := directives_of(body)):
         return Response(status_code=400)
     log.warning("browsers report breaches of the content policy: %s", ", ".join(sorted(found)))
-    await run_in_threadpool(_count, found)
+    await work.in_thread(_count, found)
     return Response(status_code=204)
 
 

@@ -10,13 +10,13 @@ from io import StringIO
 from typing import Generic, Protocol, TypeVar
 
 from sqlmodel import Session
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
 from mhms_app import db, routes
 from mhms_app.accounts import cookies, sessions
 from mhms_app.actor import Actor
+from mhms_app.api import work
 from mhms_app.api.forms import pages_origin
 from mhms_app.api.wall import client_address
 from mhms_app.booking import lists
@@ -78,7 +78,7 @@ async def _export(request: Request, wanted: Export[Row]) -> Response:
             return wanted.read(session, sessions.resolve(session, token, address=address), query, after_id)
 
     try:
-        first = await run_in_threadpool(chunk, 0)
+        first = await work.look(chunk, 0)
     except LoginRequired:
         back = routes.with_query(wanted.page, **query)
         return RedirectResponse(pages_origin() + routes.login_then(back), status_code=303)
@@ -101,7 +101,7 @@ async def _lines(
     yield _BYTE_ORDER_MARK + _csv([wanted.headings])
     while rows:
         yield _csv([wanted.cells(row) for row in rows])
-        rows = await run_in_threadpool(chunk, rows[-1].id)
+        rows = await work.look(chunk, rows[-1].id)
 
 
 def _bookings(session: Session, actor: Actor | None, query: Mapping[str, str], after_id: int) -> tuple[BookingRow, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from mhms_app import db, routes
 from mhms_app.accounts import cookies, sessions
+from mhms_app.api import work
 from mhms_app.api.forms import pages_origin
 from mhms_app.api.wall import client_address
 from mhms_app.calendars import google, google_client
@@ -23,7 +23,7 @@ async def callback(request: Request) -> Response:
     try:
         if not settings().has_google:
             raise NotFound
-        outcome = await run_in_threadpool(_connect, token, client_address(request), state, code)
+        outcome = await work.in_thread(_connect, token, client_address(request), state, code)
     except LoginRequired:
         return RedirectResponse(pages_origin() + routes.login_then(routes.OWN_PROFILE), status_code=303)
     except (NotAllowed, NotFound):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from mhms_app import db, routes
 from mhms_app.accounts import cookies, own_password, sessions, throttle
+from mhms_app.api import work
 from mhms_app.api.forms import browser_of, redirect, refuse, session_token, text_of
 from mhms_app.api.forms import pages_origin as origin
 from mhms_app.errors import ClinicError, LoginRequired
@@ -20,7 +20,7 @@ from mhms_app.personal import export as exporting
 async def export(request: Request) -> Response:
     """GET: all that is held about whoever asks, as a JSON file."""
     try:
-        document = await run_in_threadpool(_export, session_token(request), browser_of(request).address)
+        document = await work.look(_export, session_token(request), browser_of(request).address)
     except LoginRequired:
         return RedirectResponse(origin() + routes.login_then(routes.ACCOUNT), status_code=303)
     return Response(
@@ -48,7 +48,7 @@ async def close(request: Request) -> Response:
     form = await request.form()
     current = text_of(form, "current", tidy=False)
     try:
-        await run_in_threadpool(_close, session_token(request), current, browser_of(request).address)
+        await work.in_thread(_close, session_token(request), current, browser_of(request).address)
     except LoginRequired:
         return redirect(routes.login_then(routes.ACCOUNT_CLOSING))
     except ClinicError as refusal:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from starlette.background import BackgroundTask
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,6 +13,7 @@ from mhms_app.accounts.entrance import Entered
 from mhms_app.accounts.links import LinkOver
 from mhms_app.accounts.own_password import Owner, WrongPassword
 from mhms_app.accounts.sessions import Browser
+from mhms_app.api import work
 from mhms_app.api.forms import browser_of, redirect, refuse, session_token, text_of, welcome
 from mhms_app.audit import service as audit
 from mhms_app.audit.service import Origin
@@ -29,7 +29,7 @@ async def forget(request: Request) -> Response:
     email = text_of(form, "email")
     try:
         account = accounts.email_key(accounts.tidy_email(email))
-        await run_in_threadpool(throttle.check, reset_address=browser.address, reset_account=account)
+        await work.in_thread(throttle.check, reset_address=browser.address, reset_account=account)
     except ClinicError as refusal:
         return refuse(routes.FORGOT, refusal, "forgot", {"email": email})
     response = redirect(routes.with_query(routes.FORGOT, sent=1))
@@ -48,7 +48,7 @@ async def reset(request: Request) -> Response:
     form = await request.form()
     token, password = text_of(form, "token")[: routes.LONGEST_TOKEN], text_of(form, "password", tidy=False)
     try:
-        device_token = await run_in_threadpool(_reset, token, password, browser_of(request))
+        device_token = await work.in_thread(_reset, token, password, browser_of(request))
     except LinkOver:
         return redirect(routes.reset(token or "over"))
     except ClinicError as refusal:
@@ -74,9 +74,7 @@ async def change(request: Request) -> Response:
     form = await request.form()
     current, password = (text_of(form, name, tidy=False) for name in ("current", "password"))
     try:
-        entered, owner = await run_in_threadpool(
-            _change, session_token(request), current, password, browser_of(request)
-        )
+        entered, owner = await work.in_thread(_change, session_token(request), current, password, browser_of(request))
     except LoginRequired:
         return redirect(routes.login_then(routes.ACCOUNT_PASSWORD))
     except ClinicError as refusal:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sqlmodel import Session
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -16,6 +15,7 @@ from mhms_app.accounts import cookies, login_step, second_factor, sessions, thro
 from mhms_app.accounts.entrance import Entered
 from mhms_app.accounts.login_step import Begun, Passed, StepOver
 from mhms_app.accounts.sessions import Browser
+from mhms_app.api import work
 from mhms_app.api.forms import (
     browser_of,
     next_of,
@@ -38,7 +38,7 @@ async def log_in_with_code(request: Request) -> Response:
     form = await request.form()
     arguments = step_token(request), text_of(form, "code"), browser_of(request), session_token(request)
     try:
-        passed = await run_in_threadpool(_with_code, *arguments)
+        passed = await work.in_thread(_with_code, *arguments)
     except ClinicError as refusal:
         return _refuse(request, form, refusal, at_code=True)
     target = next_of(request, form) or routes.home_of(passed.entered.role)
@@ -63,7 +63,7 @@ async def passkey_options(request: Request) -> Response:
     """POST: begin a login of somebody whom only their passkey will name; the answer is what the browser needs."""
     browser = browser_of(request)
     try:
-        begun, options = await run_in_threadpool(_begin, browser)
+        begun, options = await work.in_thread(_begin, browser)
     except TooManyAttempts as refusal:
         return PlainTextResponse(refusal.sentence, 429)
     return second_step(begun, Response(options, media_type="application/json"))
@@ -82,7 +82,7 @@ async def log_in_with_passkey(request: Request) -> Response:
     answer, browser = text_of(form, "credential", tidy=False), browser_of(request)
     arguments = step_token(request), answer, browser, session_token(request)
     try:
-        passed = await run_in_threadpool(_with_passkey, *arguments)
+        passed = await work.in_thread(_with_passkey, *arguments)
     except ClinicError as refusal:
         return _refuse(request, form, refusal, at_code=text_of(form, "step") == "code")
     return welcome(passed.entered, next_of(request, form) or routes.home_of(passed.entered.role))
@@ -101,7 +101,7 @@ async def go_on(request: Request) -> Response:
     """POST: whoever had to set up a second factor first, and has, goes on with a new session."""
     token, browser = session_token(request), browser_of(request)
     try:
-        entered = await run_in_threadpool(_go_on, token, browser)
+        entered = await work.in_thread(_go_on, token, browser)
     except ClinicError:
         return redirect(routes.login_then(routes.ACCOUNT_SECURITY))
     return welcome(entered, routes.home_of(entered.role)) if entered else redirect(routes.ACCOUNT_SECURITY)

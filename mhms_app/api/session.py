@@ -6,7 +6,6 @@ A refusal travels back to the form in a short-lived cookie that only this browse
 
 from __future__ import annotations
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,6 +17,7 @@ from mhms_app.accounts.login_step import Begun
 from mhms_app.accounts.rules import network_of
 from mhms_app.accounts.sessions import Browser
 from mhms_app.actor import Role
+from mhms_app.api import work
 from mhms_app.api.forms import browser_of, next_of, redirect, refuse, second_step, session_token, text_of, welcome
 from mhms_app.audit import service as audit
 from mhms_app.audit.service import Origin
@@ -33,7 +33,7 @@ async def log_in(request: Request) -> Response:
     target = next_of(request, form)
     back = routes.login_then(target) if target else routes.LOGIN
     try:
-        entered = await run_in_threadpool(_log_in, email, password, browser_of(request), session_token(request))
+        entered = await work.look(_log_in, email, password, browser_of(request), session_token(request))
     except ClinicError as refusal:
         return refuse(back, refusal, "login", {"email": email})
     if isinstance(entered, Begun):
@@ -93,7 +93,7 @@ async def sign_up(request: Request) -> Response:
     try:
         password = text_of(form, "password", tidy=False)
         browser = browser_of(request)
-        entered = await run_in_threadpool(_sign_up, typed, password, browser, session_token(request), target)
+        entered = await work.in_thread(_sign_up, typed, password, browser, session_token(request), target)
     except ClinicError as refusal:
         return refuse(back, refusal, "signup", typed)
     landing = target if entered.role == Role.PATIENT and target else routes.home_of(entered.role)
@@ -137,7 +137,7 @@ async def log_out(request: Request) -> Response:
             sessions.close(session, token=token)
 
     if token:
-        await run_in_threadpool(close)
+        await work.in_thread(close)
     response = redirect(routes.HOME)
     response.delete_cookie(
         cookies.session_cookie(), path="/", secure=cookies.is_secure(), httponly=True, samesite="lax"

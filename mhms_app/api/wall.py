@@ -7,6 +7,8 @@ import hashlib
 import re
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,13 +19,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mhms_app import metrics, routes, trace
+from mhms_app.accounts import cookies
 from mhms_app.accounts.rules import network_of, tidy_address
+from mhms_app.api.pace import paced
+from mhms_app.errors import Busy
 from mhms_app.live.doorman import doorman
 from mhms_app.live.leaving import leaving
 from mhms_app.settings import settings
 
 MAX_BODY = 64 * 1024
 MAX_SOCKETS_PER_ADDRESS = 500
+MAX_SOCKETS = 5000
+MAX_NEW_SOCKETS_PER_ADDRESS = 2000  # a minute
+MAX_POSTS_PER_ADDRESS = 32  # at once
 # What a browser could do and no page of ours needs. Passkeys are asked for after a change of page without a load, so
 # the policy of every page has to allow them.
 _UNUSED = (
@@ -43,12 +51,19 @@ class Wall:
         app: what is behind the wall.
         pages: the folder of the built pages, whose inline scripts are allowed by their hashes.
         separate_pages: development: pages and backend have different ports of one host.
+        crowd: how many events are waiting or under way in this worker.
     """
 
-    def __init__(self, app: ASGIApp, *, pages: Path, separate_pages: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, *, pages: Path, separate_pages: bool, crowd: Callable[[], int] = lambda: 0
+    ) -> None:
         self._app = app
         self._separate_pages = separate_pages
+        self._crowd = crowd
         self._sockets: Counter[str] = Counter()
+        self._opened: Counter[str] = Counter()
+        self._minute = 0
+        self._posts: Counter[str] = Counter()
         self._headers = security_headers(inline_script_hashes(pages))
         self._page_paths = frozenset(f"/{page.parent.relative_to(pages)}" for page in pages.glob("**/index.html"))
 
@@ -70,8 +85,22 @@ class Wall:
             await self._refuse(scope, receive, send, 413, "This is too large.")
         elif scope["type"] == "websocket":
             await self._socket(scope, receive, send)
+        elif guarded:
+            await self._post(scope, receive, send)
         else:
-            await self._app(self._as_page(scope), _capped(receive), self._with_headers(scope, send))
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(self._as_page(scope), _capped(receive), self._with_headers(scope, send))
+
+    async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request that acts, and no more than so many at once of one address."""
+        address = network_of(scope["client"][0])
+        if self._posts[address] >= MAX_POSTS_PER_ADDRESS:
+            await self._refuse(scope, receive, send, 503, Busy.sentence)
+            return
+        with _counted(self._posts, address):
+            await self._serve(scope, receive, send)
 
     def _as_page(self, scope: Scope) -> Scope:
         """Serve a page under the address that people see, instead of leading them to its folder's (``/login/``)."""
@@ -88,24 +117,29 @@ class Wall:
         return theirs.hostname == ours.hostname if self._separate_pages else theirs.netloc == ours.netloc
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one socket, and no more than so many of one address."""
+        """Serve one socket, and no more than so many: open in all, open from one address, and new from it a minute."""
         if leaving.is_closed:  # a balancer tries another machine
             await self._refuse(scope, receive, send, 503, "This server is about to end.")
             return
         address = network_of(scope["client"][0])
-        if self._sockets[address] >= MAX_SOCKETS_PER_ADDRESS:
+        if self._is_too_much(address):
             metrics.SOCKETS_REFUSED.inc()
             await self._refuse(scope, receive, send, 429, "Too many connections.")
             return
-        self._sockets[address] += 1
-        metrics.SOCKETS.inc()
-        try:
-            await doorman.serve(self._app, scope, receive, send)
-        finally:
-            metrics.SOCKETS.dec()
-            self._sockets[address] -= 1
-            if not self._sockets[address]:
-                del self._sockets[address]
+        self._opened[address] += 1
+        has_session = cookies.session_cookie() in Headers(scope=scope).get("cookie", "")
+        paced_receive = paced(receive, crowd=self._crowd, has_session=has_session)
+        with _counted(self._sockets, address), metrics.SOCKETS.track_inprogress():
+            await doorman.serve(self._app, scope, paced_receive, send)
+
+    def _is_too_much(self, address: str) -> bool:
+        if (minute := int(time.monotonic() // 60)) != self._minute:
+            self._minute, self._opened = minute, Counter()
+        return (
+            self._sockets[address] >= MAX_SOCKETS_PER_ADDRESS
+            or self._sockets.total() >= MAX_SOCKETS
+            or self._opened[address] >= MAX_NEW_SOCKETS_PER_ADDRESS
+        )
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int, sentence: str) -> None:
         """Answer without the application; to a socket that was not opened yet, as to any request."""
@@ -113,7 +147,8 @@ class Wall:
             await receive()
             await PlainTextResponse(sentence, status)(scope, receive, send)
             return
-        await PlainTextResponse(sentence, status)(scope, receive, self._with_headers(scope, send))
+        headers = {"Retry-After": str(Busy.retry_after)} if status == 503 else {}
+        await PlainTextResponse(sentence, status, headers)(scope, receive, self._with_headers(scope, send))
 
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         """Add the security headers to a response; nothing but built assets may be kept by a cache."""
@@ -168,6 +203,17 @@ def request_id(headers: Headers) -> str:
     if settings().trusted_proxy_hops:
         told = trace.told(headers.get("traceparent", ""), headers.get("x-request-id", ""))
     return told or trace.new_id()
+
+
+@contextmanager
+def _counted(counter: Counter[str], address: str) -> Iterator[None]:
+    counter[address] += 1
+    try:
+        yield
+    finally:
+        counter[address] -= 1
+        if not counter[address]:
+            del counter[address]
 
 
 def _capped(receive: Receive) -> Receive:

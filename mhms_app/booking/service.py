@@ -52,7 +52,9 @@ class Booked:
 
 
 def book(session: Session, actor: Actor | None, *, slot_id: int, reason: str, key: str) -> Booked:
-    """Book a slot for the acting patient; the same key returns the same booking.
+    """Book a slot for the acting patient; the same key returns the same booking, and so does a slot that they have.
+
+    A page that lost its answer together with its key asks for the slot that it has booked already.
 
     Raises:
         SlotTaken, SlotWithdrawn, SlotPast, DoctorUnavailable, PatientBusy, EmailNotConfirmed, TooManyAppointments: as
@@ -63,7 +65,7 @@ def book(session: Session, actor: Actor | None, *, slot_id: int, reason: str, ke
     patient, patient_id = require_patient(actor)
     reason = rules.tidy_reason(reason)
     lock_patient(session, patient_id)
-    if earlier := find_by_key(session, patient_id, key):
+    if earlier := find_by_key(session, patient_id, key) or _find_by_slot(session, patient_id, slot_id):
         return earlier
     slot = slot_under_lock(session, slot_id)
     refusal = rules.why_not_bookable(
@@ -308,6 +310,23 @@ def find_by_key(session: Session, patient_id: int, key: str) -> Booked | None:
     found = session.scalars(
         select(Appointment).where(col(Appointment.patient_id) == patient_id, col(Appointment.idempotency_key) == key)
     ).first()
+    return _booked(found, repeated=True) if found else None
+
+
+def has_booked(session: Session, actor: Actor | None, *, slot_id: int) -> bool:
+    """Whether the acting patient has this slot."""
+    _, patient_id = require_patient(actor)
+    return _find_by_slot(session, patient_id, slot_id) is not None
+
+
+def _find_by_slot(session: Session, patient_id: int, slot_id: int) -> Booked | None:
+    """What this patient has booked of this slot, and not cancelled."""
+    active = (
+        select(Appointment)
+        .where(col(Appointment.patient_id) == patient_id, col(Appointment.slot_id) == slot_id)
+        .where(col(Appointment.status).in_(ACTIVE))
+    )
+    found = session.scalars(active).first()
     return _booked(found, repeated=True) if found else None
 
 

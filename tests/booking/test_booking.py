@@ -113,6 +113,13 @@ def test_a_repeated_request_returns_the_first_appointment(clinic: Clinic) -> Non
     assert rows(Appointment, OutboxMessage) == [1, 1]
 
 
+def test_a_slot_that_one_has_is_booked_once_although_the_key_was_lost(clinic: Clinic) -> None:
+    first = clinic.book(clinic.slots[0].id)
+    again = clinic.book(clinic.slots[0].id)
+    assert (again.reference, again.repeated) == (first.reference, True)
+    assert rows(Appointment, OutboxMessage) == [1, 1]
+
+
 def test_f11_a_taken_slot_is_refused_and_the_next_free_one_offered(clinic: Clinic) -> None:
     clinic.book(clinic.slots[0].id)
     with db.transaction() as session:

@@ -94,6 +94,27 @@ class Tab:
         self.send(HYDRATE, {"vars": {}})
         return self._until(True)
 
+    def go(self, path: str) -> None:
+        """Turn to another page, as a link within the app does, and do not wait for it."""
+        self._path = path
+        self.send(f"{State.get_full_name()}.reflex___state____on_load_internal_state.on_load_internal")
+
+    def hears(self, state: type[BaseState], name: str) -> Any:
+        """The value of a var as soon as one arrives."""
+        said = Said()
+        while (value := said.var(state, name)) is None:
+            frame = self._receive(_PATIENCE)
+            assert frame is not None, f"nothing was heard of {name}; so far: {said.text[-2000:]}"
+            self._take(said, frame)
+        return value
+
+    def listen(self, seconds: float) -> Said:
+        """Everything that arrives for so long."""
+        said, deadline = Said(), time.monotonic() + seconds
+        while (frame := self._receive(max(0, deadline - time.monotonic()))) is not None:
+            self._take(said, frame)
+        return said
+
     def settle(self) -> Said:
         """Wait until everything sent so far is done: events of one tab are handled in their order."""
         self.send(f"{State.get_full_name()}.set_is_hydrated", {"value": not self._flag})

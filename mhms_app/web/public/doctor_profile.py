@@ -140,6 +140,9 @@ class Profile(Screen):
         self._show(found, heard)
         await self._look_for_move(url.query_parameters.get("move", "")[:12])
         asked = found.asked if slot_id != self._booked else None  # who comes back has booked it
+        if asked is not None and asked.state == "booked" and await self._is_mine(asked.id):
+            self.tell(f"{words.clock(asked.starts_at)} is booked: you find it among your appointments.")
+            asked = None
         self.sheet = asked is not None
         self._choose(asked)
         await self._keep()
@@ -263,6 +266,11 @@ class Profile(Screen):
                 self._move = await bridge.read(self, lists.appointment, reference=reference)
                 self.moving = words.span(self._move.starts_at, self._move.ends_at, now=bridge.now())
         self._follow()
+
+    async def _is_mine(self, slot_id: int) -> bool:
+        """Whether the viewer has booked a slot: the answer to it was lost when the connection broke."""
+        is_patient = self.viewer_role == Role.PATIENT.value
+        return is_patient and await bridge.read(self, booking.has_booked, slot_id=slot_id)
 
     async def _keep(self) -> None:
         """Hold what a patient has chosen, and let go of what they held before."""
