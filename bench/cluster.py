@@ -58,6 +58,11 @@ class Machine:
             )
 
     @property
+    def port(self) -> int:
+        """The port of its address."""
+        return int(self.address.rpartition(":")[2])
+
+    @property
     def process(self) -> subprocess.Popen[bytes]:
         """The main process, which serves nothing itself."""
         assert self._process is not None, "this machine was never started"
@@ -65,8 +70,12 @@ class Machine:
 
     def workers(self) -> list[int]:
         """The process ids of its workers."""
-        children = psutil.Process(self.process.pid).children()
-        return [child.pid for child in children if "spawn_main" in " ".join(child.cmdline())]
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.NoSuchProcess):  # or one that has just been killed
+                if "spawn_main" in " ".join(child.cmdline()):
+                    found.append(child.pid)
+        return found
 
     def status(self, path: str = "/readyz") -> int:
         """What the machine itself answers; 0 is no answer."""
@@ -126,6 +135,11 @@ class Cluster:
     _engine: Engine = field(repr=False)
 
     @property
+    def port(self) -> int:
+        """The balancer's port."""
+        return int(self.address.rpartition(":")[2])
+
+    @property
     def base_url(self) -> str:
         """The address with its scheme."""
         return f"http://{self.address}"
@@ -174,7 +188,8 @@ def running_cluster(
                 fill(session)
                 session.commit()
         redis = stack.enter_context(running_redis())
-        address = f"localhost:{port or free_port()}"
+        port = port or free_port()
+        address = f"localhost:{port}"
         given = {
             "MHMS_ENV": "development",
             "MHMS_DEMO": "0",
@@ -194,7 +209,7 @@ def running_cluster(
             machine.start()
         for machine in started:
             machine.wait_until_ready()
-        stack.enter_context(_nginx(folder, address, started))
+        stack.enter_context(_nginx(folder, port, started))
         yield Cluster(address, started, redis, url, folder / "mail", engine)
 
 
@@ -220,14 +235,14 @@ def _lambda(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def _nginx(folder: Path, address: str, machines: tuple[Machine, ...]) -> Iterator[None]:
+def _nginx(folder: Path, port: int, machines: tuple[Machine, ...]) -> Iterator[None]:
     """nginx with the settings of ``deploy/nginx.conf``."""
     program = setup.nginx()
     assert program, "there is no nginx: python -m tests.setup installs it"
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     values = {
         "@FOLDER@": str(folder),
-        "@ADDRESS@": f"127.0.0.1:{address.rpartition(':')[2]}",
+        "@ADDRESS@": f"127.0.0.1:{port}",
         "@MACHINES@": "\n        ".join(
             f"server {machine.address} max_fails=2 fail_timeout=2s;" for machine in machines
         ),
@@ -240,7 +255,7 @@ def _nginx(folder: Path, address: str, machines: tuple[Machine, ...]) -> Iterato
     command = [program, "-c", str(folder / "nginx.conf"), "-e", str(folder / "nginx.log"), "-g", "daemon off;"]
     with subprocess.Popen(command) as process:
         try:
-            _wait_for(f"http://{address}/healthz", process)
+            _wait_for(f"http://localhost:{port}/healthz", process)
             yield
         finally:
             process.terminate()

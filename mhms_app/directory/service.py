@@ -23,6 +23,7 @@ from mhms_app.directory import rules
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.errors import ClinicError, Invalid, LoginRequired, NotAllowed, NotFound
 from mhms_app.notifications import service as notifications
+from mhms_app.replica import may_be_stale
 from mhms_app.settings import settings
 
 Rows: TypeAlias = Select[*tuple[Any, ...]]
@@ -123,6 +124,7 @@ VISIBLE = and_(
 )
 
 
+@may_be_stale
 def list_departments(
     session: Session, actor: Actor | None, *, include_closed: bool = False
 ) -> tuple[DepartmentRow, ...]:

@@ -17,12 +17,13 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from mhms_app import db, turns
+from mhms_app import db, replica, turns
 from mhms_app.accounts import cookies, sessions
 from mhms_app.accounts.rules import initials
 from mhms_app.actor import LOGGED_IN, Actor, LoggedIn, Role, require_person, require_role
 from mhms_app.audit import readings
 from mhms_app.audit import service as audit
+from mhms_app.replica import may_be_stale as may_be_stale
 from mhms_app.turns import Turns, Urgency
 from mhms_app.web import meanwhile, words
 
@@ -102,6 +103,7 @@ async def call_at_once(
     """
     token, address = session_token(state), client_address(state)
     done = await _served(lambda: statement(token, address, *args, **kwargs), Urgency.ACT, repeatable=True)
+    _note_act(state)
     return done if done is not None else await _hop(state, service, args, kwargs, read_only=False, repeatable=True)
 
 
@@ -179,13 +181,20 @@ async def _hop(
     token, address = session_token(state), client_address(state)
     expected, is_a_persons = _expected.get(), _is_a_persons.get()
     seen: list[Actor | None] = []
+    # Whoever they are is looked up in the database itself; what a live screen reads again, or somebody who has just
+    # changed something, is read there too.
+    elsewhere = read_only and is_a_persons and replica.can_read(service) and not _has_just_acted(state)
 
     def work() -> T:
         with db.transaction(read_only=read_only) as session:
             actor = sessions.resolve(session, token, address=address)
             seen.append(actor)
             expected.check(actor)
-            result = service(session, actor, *args, **kwargs)
+            if not elsewhere:
+                result = service(session, actor, *args, **kwargs)
+        if elsewhere:
+            with replica.reading() as session:
+                result = service(session, actor, *args, **kwargs)
         try:
             if is_a_persons:  # what a live screen reads again is no new reading
                 readings.keep(audit.noted(session))
@@ -204,6 +213,18 @@ async def _hop(
     finally:
         if seen:
             _introduce(state, seen[0])
+        if not read_only:
+            _note_act(state)
+
+
+def _note_act(state: Any) -> None:
+    """Remember that this tab has changed something, until a replica knows of it as well."""
+    if replica.exists():
+        state._acted_at = now().timestamp()
+
+
+def _has_just_acted(state: Any) -> bool:
+    return now().timestamp() - state._acted_at < replica.SEEN_BY_THEN
 
 
 def _introduce(state: Any, actor: Actor | None) -> None:

@@ -93,6 +93,7 @@ class Audit(Listing, Screen):
         self._show_pages(len(page.rows), page.total)
 
 
+@bridge.may_be_stale
 def _look(session: Session, actor: Actor | None, *, asked: Mapping[str, str], number: int) -> Any:
     """Everything on the page, in one transaction."""
     wanted = Filter.of(asked)

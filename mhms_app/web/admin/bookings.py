@@ -82,6 +82,7 @@ class Bookings(Listing, DoctorChoice, Changing, Screen):
         )
 
 
+@bridge.may_be_stale
 def _look(session: Session, actor: Actor | None, *, asked: Mapping[str, str], number: int) -> Any:
     """Everything on the page, in one transaction."""
     return (

@@ -189,6 +189,7 @@ class Slots(Listing, DoctorChoice, Screen):
         )
 
 
+@bridge.may_be_stale
 def _look(session: Session, actor: Actor | None, *, asked: Mapping[str, str], number: int) -> Any:
     """Everything on the page, in one transaction."""
     return (

@@ -277,6 +277,7 @@ class Users(Listing, Screen):
         self.form += 1
 
 
+@bridge.may_be_stale
 def _look(session: Session, actor: Actor | None, *, asked: Mapping[str, str], number: int) -> Any:
     """Everything on the page, in one transaction."""
     role = asked["role"] if asked["role"] in ROLES else ""

@@ -1,0 +1,31 @@
+"""One clinic on two machines with two workers each serves the whole folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from bench.cluster import Cluster, running_cluster
+from tests.socket.cast import Cast
+
+DRAIN = 2  # seconds
+
+
+@pytest.fixture(scope="package")
+def clinic() -> Iterator[tuple[Cluster, Cast]]:
+    cast = Cast()
+    with running_cluster(fill=cast.fill, environment={"MHMS_DRAIN_SECONDS": str(DRAIN)}) as cluster:
+        yield cluster, cast
+
+
+@pytest.fixture(scope="package")
+def cluster(clinic: tuple[Cluster, Cast]) -> Cluster:
+    """The clinic as it runs."""
+    return clinic[0]
+
+
+@pytest.fixture(scope="package")
+def cast(clinic: tuple[Cluster, Cast]) -> Cast:
+    """Who is in it."""
+    return clinic[1]
