@@ -63,7 +63,7 @@ class Channel:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[psycopg.AsyncConnection]:
         """A connection that hears everything from now on."""
-        url = settings().database_url.replace("+psycopg", "", 1)
+        url = settings().database_direct_url.replace("+psycopg", "", 1)
         async with asyncio.timeout(2 * self.probe_seconds):
             connection = await psycopg.AsyncConnection.connect(url, autocommit=True, **_KEEPALIVES)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -138,6 +138,15 @@ class Tab:
         """What arrives without having been asked for, until nothing comes for a moment."""
         said = Said()
         while (frame := self._receive(0.7)) is not None:
+            self._take(said, frame)
+        return said
+
+    def hears(self, is_it: Callable[[Said], Any], seconds: float = _PATIENCE) -> Said:
+        """What arrives without having been asked for, until something is true of it."""
+        said, deadline = Said(), time.monotonic() + seconds
+        while not is_it(said):
+            frame = self._receive(deadline - time.monotonic())
+            assert frame is not None, f"it never came; so far: {said.text[-2000:]}"
             self._take(said, frame)
         return said
 
