@@ -94,7 +94,7 @@ class Channel:
             return
         try:
             told = facts.decode(payload)
-        except ValueError:
+        except (ValueError, TypeError):
             log.warning("the channel brought something unreadable: everything is looked at again")
             told = [LookAgain((EVERYTHING,))]
         db.tell_from_channel(told)

@@ -15,7 +15,7 @@ from typing import Any
 
 import reflex as rx
 
-from mhms_app import db
+from mhms_app import db, pulse
 from mhms_app.booking import holds, waiting
 from mhms_app.booking.holds import Hold
 
@@ -46,6 +46,7 @@ class Keeper:
             try:
                 left = self._left(await self._closed(app))
                 await asyncio.to_thread(_end, left)
+                pulse.beat("holds")
             except Exception as error:  # an outage; every hold still ends by itself
                 log.warning("holds could not be looked after (%s)", type(error).__name__)
 
