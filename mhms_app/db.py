@@ -299,6 +299,18 @@ def channel_is_up(is_up: bool) -> None:
     _channel_is_up = is_up
 
 
+def hears() -> bool | None:
+    """Whether facts of other processes come through the channel; None on SQLite, where there is no other."""
+    return _channel_is_up if engine().dialect.name == "postgresql" else None
+
+
+def connections() -> tuple[int, int]:
+    """How many connections of this process are in use, and how many there are."""
+    pool = engine().pool
+    assert isinstance(pool, QueuePool)
+    return pool.checkedout(), pool.checkedout() + pool.checkedin()
+
+
 def _tell(fact: object, listeners: list[Callable[[object], None]]) -> None:
     for listener in tuple(listeners):
         try:

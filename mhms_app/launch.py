@@ -27,7 +27,7 @@ from reflex.constants import Env
 from reflex.environment import environment
 from sqlalchemy.exc import OperationalError
 
-from mhms_app import db, demo
+from mhms_app import db, demo, metrics
 from mhms_app.live.leaving import LEAVE, seconds_to_leave
 from mhms_app.settings import Settings, read_env_file
 
@@ -201,6 +201,8 @@ def serve(settings: Settings) -> None:
     environment.REFLEX_ENV_MODE.set(Env.PROD)
     environment.REFLEX_SKIP_COMPILE.set(True)
     environment.REFLEX_MOUNT_FRONTEND_COMPILED_APP.set(True)
+    if settings.workers > 1:
+        metrics.share(settings.data_dir / f"metrics-{settings.port}")
     _Server(
         target="mhms_app.mhms_app:app",
         factory=True,

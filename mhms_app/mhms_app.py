@@ -23,6 +23,7 @@ from mhms_app.live.leftovers import events_under_way
 from mhms_app.notifications.dispatcher import Dispatcher
 from mhms_app.oversight import tasks as oversight
 from mhms_app.settings import settings
+from mhms_app.web import meter
 from mhms_app.web.components.around import AROUND
 from mhms_app.web.gate import Gate
 from mhms_app.web.pages import PAGES
@@ -64,6 +65,7 @@ app.register_lifespan_task(tasks.tend_waiting_list)
 app.register_lifespan_task(google_task.run)
 app.register_lifespan_task(oversight.seal)
 app.register_lifespan_task(oversight.keep)
+app.register_lifespan_task(meter.run)
 for page in PAGES:
     app.add_page(page.component, route=page.route, title=f"{page.title} · {settings().clinic_name}", on_load=page.load)
 logs.configure()  # last: what was made above has brought handlers of its own

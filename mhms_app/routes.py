@@ -34,6 +34,7 @@ ADMIN_EMAILS = "/admin/emails"
 ADMIN_AUDIT = "/admin/audit"
 ADMIN_WORKLIST = "/admin/worklist"
 ADMIN_LEAVE = "/admin/leave"
+ADMIN_SYSTEM = "/admin/system"
 ACCOUNT = "/account"
 ACCOUNT_PASSWORD = "/account/password"  # noqa: S105 - an address
 ACCOUNT_SECURITY = "/account/security"
@@ -62,6 +63,7 @@ CALENDAR_FILE = "/patient/appointments/{reference}.ics"
 CALENDAR_FEED = "/calendar/{token}.ics"
 GOOGLE_CALLBACK = "/doctor/google/callback"
 CSP_REPORTS = "/csp-reports"
+METRICS = "/metrics"
 
 LONGEST_TOKEN = 64  # of those that stand in an address
 

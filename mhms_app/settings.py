@@ -81,6 +81,7 @@ class Settings(BaseModel):
     state: Literal["memory", "redis"] = "memory"
     drain_seconds: Annotated[int, Field(ge=0, le=300)] = 0
     trusted_proxy_hops: Annotated[int, Field(ge=0, le=5)] = 0
+    metrics_token: SecretStr = SecretStr("")
     bcrypt_cost: Annotated[int, Field(ge=4, le=16)] = 12
     verify_email: Flag = False
     require_two_factor: Flag = False
@@ -109,6 +110,13 @@ class Settings(BaseModel):
         regions = list_supported_countries().get(country)
         if regions is None or (region and region not in regions):
             raise ValueError("is not a country or region such as DE or DE-BE")
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < 32 or not value.get_secret_value().isascii():
+            raise ValueError("must be at least 32 plain characters, such as from `openssl rand -hex 32`")
         return value
 
     @field_validator("encryption_keys")

@@ -47,9 +47,14 @@ class Turns:
     def __init__(self, threads: int, *, lines: tuple[int, int, int], name: str) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._lines = lines
-        self._free = threads
+        self._threads = self._free = threads
         self._waiting: list[tuple[Urgency, int, asyncio.Future[None]]] = []
         self._order = count()
+
+    @property
+    def running(self) -> int:
+        """How many threads are at work."""
+        return self._threads - self._free
 
     @property
     def waiting(self) -> int:

@@ -10,7 +10,19 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from mhms_app import metrics, routes, trace
-from mhms_app.api import acting, calendars, csp, exports, google, health, own_account, passwords, second_step, session
+from mhms_app.api import (
+    acting,
+    calendars,
+    csp,
+    exports,
+    google,
+    health,
+    own_account,
+    passwords,
+    prometheus,
+    second_step,
+    session,
+)
 from mhms_app.api.forms import redirect
 from mhms_app.errors import ClinicError, DutyFirst, TryAgain
 
@@ -42,6 +54,7 @@ def make_api() -> Starlette:
             Route(routes.CALENDAR_FILE, calendars.appointment),
             Route(routes.CALENDAR_FEED, calendars.feed),
             Route(routes.GOOGLE_CALLBACK, google.callback),
+            Route(routes.METRICS, prometheus.metrics),
             Route(routes.CSP_REPORTS, csp.report, methods=["POST"]),
         ],
         exception_handlers={DutyFirst: _do_that_first, TryAgain: _try_again, ClinicError: _refused, Exception: _failed},

@@ -73,6 +73,12 @@ def head(session: Session) -> Head:
     return Head(*last) if last else START
 
 
+def waits_since(session: Session) -> datetime | None:
+    """When the first entry was made that has no seal yet; None when all have."""
+    first = session.execute(_unsealed(session, thorough=False).limit(1)).first()
+    return first.at if first else None
+
+
 def seal_all(*, thorough: bool = False) -> int:
     """Seal what waits for it, in transactions of its own; says how many entries that were.
 

@@ -7,6 +7,7 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from mhms_app import pulse
 from mhms_app.availability import hours
 
 EVERY = 3600.0  # seconds; a new day is published within an hour of midnight
@@ -30,6 +31,7 @@ class HoursPublisher:
                     pause = self._every
                     try:
                         await loop.run_in_executor(pool, hours.publish_due, stop)
+                        pulse.beat("working hours")
                     except Exception as error:  # an outage, most likely; it must not stop for good
                         pause = self._after_outage
                         log.warning("slots cannot be published (%s); next try in %.0f s", type(error).__name__, pause)

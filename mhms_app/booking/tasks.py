@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
-from mhms_app import db
+from mhms_app import db, pulse
 from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import matching, reminders, settling, summaries
 
@@ -18,17 +18,17 @@ _EVERY = 60.0  # seconds
 
 async def remind() -> None:
     """Write the reminders that are due, until cancelled."""
-    await _every_minute(reminders.remind_all, "reminders cannot be written (%s)")
+    await _every_minute("reminders", reminders.remind_all, "reminders cannot be written (%s)")
 
 
 async def summarise() -> None:
     """Write the summaries of doctors' days that are due, until cancelled."""
-    await _every_minute(summaries.summarise_all, "summaries cannot be written (%s)")
+    await _every_minute("summaries", summaries.summarise_all, "summaries cannot be written (%s)")
 
 
 async def finish_leaves() -> None:
     """Finish interrupted leaves, at the start and from then on, until cancelled."""
-    await _every_minute(settling.finish_all, "leaves cannot be finished (%s)")
+    await _every_minute("leaves", settling.finish_all, "leaves cannot be finished (%s)")
 
 
 async def tend_waiting_list() -> None:
@@ -42,18 +42,19 @@ async def tend_waiting_list() -> None:
 
     stop = db.listen(hear)
     try:
-        await _every_minute(matching.tend, "the waiting list cannot be tended (%s)", wake=wake)
+        await _every_minute("waiting list", matching.tend, "the waiting list cannot be tended (%s)", wake=wake)
     finally:
         stop()
 
 
-async def _every_minute(work: Callable[[], int], trouble: str, *, wake: asyncio.Event | None = None) -> None:
+async def _every_minute(task: str, work: Callable[[], int], trouble: str, *, wake: asyncio.Event | None = None) -> None:
     """Do something every minute, and whenever it is woken."""
     wake = wake or asyncio.Event()
     while True:
         wake.clear()
         try:
             await asyncio.to_thread(work)
+            pulse.beat(task)
         except Exception as error:  # an outage, most likely; it must not stop for good
             log.warning(trouble, type(error).__name__)
         with suppress(TimeoutError):

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TypeVar
 
-from mhms_app import db
+from mhms_app import db, pulse
 from mhms_app.availability.slots import SlotsChanged
 from mhms_app.calendars import google
 from mhms_app.calendars.google import ConnectionChanged
@@ -48,6 +48,7 @@ async def _lane(pool: ThreadPoolExecutor, wake: asyncio.Event, stop: threading.E
             if claim := await _in_thread(pool, claim_due):
                 await _in_thread(pool, partial(sync, claim, stop))
                 continue
+            pulse.beat("calendars")
         except Exception as error:  # an outage, most likely; it must not stop for good
             log.warning("calendars cannot be kept in step (%s)", type(error).__name__)
         with suppress(TimeoutError):

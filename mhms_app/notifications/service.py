@@ -424,6 +424,11 @@ def list_messages(
 def counts(session: Session, actor: Actor | None) -> OutboxCounts:
     """Say how the outbox stands, for an administrator."""
     require_role(actor, Role.ADMIN)
+    return standing(session)
+
+
+def standing(session: Session) -> OutboxCounts:
+    """How the outbox stands; the caller has authorised it."""
     midnight = db.clock.now().astimezone(settings().zone).replace(hour=0, minute=0, second=0, microsecond=0)
     waiting, oldest = session.exec(select(func.count(), func.min(OutboxMessage.created_at)).where(UNFINISHED)).one()
     return OutboxCounts(

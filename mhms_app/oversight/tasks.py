@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
-from mhms_app import db
+from mhms_app import db, pulse
 from mhms_app.audit import chain
 from mhms_app.audit.chain import Verified
 from mhms_app.oversight import checks, retention
@@ -20,12 +20,12 @@ VERIFY_EVERY = timedelta(days=1)
 
 async def seal() -> None:
     """Seal new entries every few seconds, until cancelled."""
-    await _every(SEAL_EVERY, chain.seal_all, "the audit trail cannot be sealed (%s)")
+    await _every("seals", SEAL_EVERY, chain.seal_all, "the audit trail cannot be sealed (%s)")
 
 
 async def keep() -> None:
     """Once an hour do what the trail and the settings ask for, until cancelled."""
-    await _every(HOUR, every_hour, "what is no longer kept cannot be removed (%s)")
+    await _every("tidying", HOUR, every_hour, "what is no longer kept cannot be removed (%s)")
 
 
 def every_hour() -> None:
@@ -50,10 +50,11 @@ def verify() -> Verified:
     return found
 
 
-async def _every(seconds: float, work: Callable[[], object], trouble: str) -> None:
+async def _every(task: str, seconds: float, work: Callable[[], object], trouble: str) -> None:
     while True:
         try:
             await asyncio.to_thread(work)
+            pulse.beat(task)
         except Exception as error:  # an outage, most likely; it must not stop for good
             log.warning(trouble, type(error).__name__)
         await asyncio.sleep(seconds)

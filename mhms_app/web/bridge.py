@@ -134,6 +134,11 @@ async def compute(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
     return await _turns.run(lambda: function(*args, **kwargs), Urgency.ACT)
 
 
+def load() -> tuple[int, int]:
+    """How many services run in this worker, and how many wait for a thread."""
+    return _turns.running, _turns.waiting
+
+
 def now() -> datetime:
     """The current instant, aware UTC, as the services see it."""
     return db.clock.now()

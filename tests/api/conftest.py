@@ -14,6 +14,7 @@ from tests.socket.cast import Cast
 
 ADDRESS = "https://clinic.example"
 _SECRET = "a secret of this test only, long enough"
+METRICS_TOKEN = "the token of this test only, long enough"
 _number = count(2)
 
 
@@ -34,6 +35,7 @@ def production() -> Iterator[RunningApp]:
         "MHMS_ENV": "production",
         "MHMS_BASE_URL": ADDRESS,
         "MHMS_EMAIL_SECRET": _SECRET,
+        "MHMS_METRICS_TOKEN": METRICS_TOKEN,
         "MHMS_ENCRYPTION_KEYS": sealed.new_key(),
     }
     with running_app("sqlite", fill=Cast().fill, environment=settings, build=False) as app:
