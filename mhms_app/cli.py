@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Annotated
 
 import httpx
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from mhms_app import db, demo, launch, sealed
+from mhms_app import backup, db, demo, launch, sealed
 from mhms_app.accounts import factors, passwords, second_factor
 from mhms_app.accounts import service as accounts
 from mhms_app.actor import Role
@@ -135,6 +136,27 @@ def tidy() -> None:
     """Remove what is no longer kept, as the MHMS_KEEP_* settings say; the app does so every hour."""
     done = {kind: number for kind, number in retention.tidy().items() if number}
     typer.echo(", ".join(f"{number} {kind}" for kind, number in done.items()) or "Nothing was too old.")
+
+
+@app.command("backup")
+def save_backup(file: Annotated[Path, typer.Argument(help="A new file.")]) -> None:
+    """Write the whole database to a file, as it is at this moment; the clinic goes on meanwhile."""
+    saved = backup.save(file)
+    typer.echo(f"{file} holds {saved.total} rows, as they were at {saved.made_at}.")
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="What `backup` has written.")],
+    replace: Annotated[bool, typer.Option(help="Give up everything that the database holds now.")] = False,
+) -> None:
+    """Fill an empty database from a backup and look whether all is well; the app must be stopped meanwhile."""
+    backup.read(file)
+    if replace:
+        backup.clear()
+    launch.migrate()
+    restored = backup.restore(file)
+    typer.echo(f"{restored.total} rows are restored, as they were at {restored.made_at}: all of them are in order.")
 
 
 @trail.command()

@@ -34,7 +34,7 @@ def new_key() -> str:
 
 def seal(secret: str) -> str:
     """Encrypt a text; the same text never looks the same twice."""
-    return _keys().encrypt(secret.encode()).decode()
+    return seal_bytes(secret.encode()).decode()
 
 
 def unseal(sealed: str) -> str:
@@ -43,10 +43,24 @@ def unseal(sealed: str) -> str:
     Raises:
         Unreadable: none of the keys opens it.
     """
+    return unseal_bytes(sealed.encode()).decode()
+
+
+def seal_bytes(secret: bytes) -> bytes:
+    """Encrypt bytes; what comes of it is printable ASCII without line breaks."""
+    return _keys().encrypt(secret)
+
+
+def unseal_bytes(sealed: bytes) -> bytes:
+    """Read what ``seal_bytes`` has written.
+
+    Raises:
+        Unreadable: none of the keys opens it.
+    """
     from cryptography.fernet import InvalidToken  # noqa: PLC0415
 
     try:
-        return _keys().decrypt(sealed.encode()).decode()
+        return _keys().decrypt(sealed)
     except InvalidToken:
         raise Unreadable from None
 
