@@ -12,7 +12,7 @@ import contextvars
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -28,6 +28,7 @@ from mhms_app.facts import EVERYTHING, LookAgain, Topic
 log = logging.getLogger(__name__)
 
 COLLECT_SECONDS = 0.1
+SWEEP_SECONDS = 60.0
 _AGAIN_WITHIN = 1.5  # seconds, over which the rooms look again when anything may have changed
 T = TypeVar("T")
 Ask = Callable[[Callable[[Any], Awaitable[T]]], Awaitable[T]]
@@ -180,10 +181,24 @@ class Hub:
         stop = db.listen(hear, everywhere=True)
         self._wake = lambda opened: self._serve_soon(app, opened, context.copy())
         try:
-            await loop.create_future()
+            while True:
+                before = self._heard
+                await asyncio.sleep(SWEEP_SECONDS)
+                self._sweep(_connected(app), before)
         finally:
             self._wake = None
             stop()
+
+    def _sweep(self, connected: Mapping[str, str], before: int) -> None:
+        """Forget the tabs that were closed, and what was heard so long ago that no screen is still reading."""
+        self._forget_closed(list(self._rooms.values()), connected)
+        self._heard_of = {topic: number for topic, number in self._heard_of.items() if number > before}
+
+    def _forget_closed(self, rooms: Iterable[_Open], connected: Mapping[str, str]) -> None:
+        seats = [seat for opened in rooms for seat in opened.seats.values()]
+        for seat in seats:
+            if not seat.is_open(connected):
+                self._forget(seat.client_token)
 
     def _hear(self, fact: Any, topics: Sequence[Topic]) -> None:
         self._heard += 1
@@ -229,8 +244,7 @@ class Hub:
         news, opened.news = opened.news, []
         opened.has_news.clear()
         connected = _connected(app)
-        for seat in [seat for seat in opened.seats.values() if not seat.is_open(connected)]:
-            self._forget(seat.client_token)
+        self._forget_closed([opened], connected)
         if not opened.seats:
             return
         try:

@@ -210,6 +210,19 @@ def test_a_room_without_anybody_is_no_more(app: App) -> None:
     assert (dict(hub._about), hub._rooms, hub._inside) == ({}, {}, {})
 
 
+def test_a_tab_that_was_closed_is_forgotten_though_there_is_no_news(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "SWEEP_SECONDS", 0.02)
+
+    async def story(hub: Hub) -> None:
+        db.tell([News((CATS,))])
+        hub.enter(app.opens("stays"), Cats(), since=0)
+        hub.watch(app.opens("closes"), DOGS, since=0)
+        app.gone.add("closes")
+
+    hub = play(app, story)
+    assert (set(hub._inside), hub._heard_of) == ({"stays"}, {})
+
+
 def test_after_an_interruption_every_room_looks_again(app: App) -> None:
     cats = Cats()
 
