@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-from bench import booking, growth, life, sockets, timing, weights
+from bench import booking, growth, life, pages, sockets, timing, weights
 from bench.table import machine, say
 
 SECTIONS = {
@@ -19,6 +19,7 @@ SECTIONS = {
     "lists": ("The administrator's lists as the tables grow", growth.measure_lists),
     "life": ("What touches many rows, against a tenth of the size", life.measure),
     "timing": ("Does the time of an answer tell whether there is an account?", timing.measure),
+    "pages": ("The pages, as Lighthouse sees them", pages.measure),
     "weights": ("The built front end", weights.measure),
 }
 
