@@ -6,8 +6,9 @@ import os
 from pathlib import Path
 
 import reflex as rx
+from reflex_base import otel
 
-from mhms_app import logs
+from mhms_app import logs, spans
 from mhms_app.api.app import make_api
 from mhms_app.api.wall import Wall
 from mhms_app.availability.publisher import HoursPublisher
@@ -29,6 +30,8 @@ from mhms_app.web.gate import Gate
 from mhms_app.web.pages import PAGES
 from mhms_app.web.theme import HEAD
 
+if tracing := spans.start():
+    otel.enable(tracer_provider=tracing)
 app: rx.App = rx.App(
     html_lang="en",
     stylesheets=["/mhms.css"],

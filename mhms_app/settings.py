@@ -82,6 +82,8 @@ class Settings(BaseModel):
     drain_seconds: Annotated[int, Field(ge=0, le=300)] = 0
     trusted_proxy_hops: Annotated[int, Field(ge=0, le=5)] = 0
     metrics_token: SecretStr = SecretStr("")
+    traces_url: str = ""
+    traces_share: Annotated[float, Field(ge=0, le=1)] = 1.0
     bcrypt_cost: Annotated[int, Field(ge=4, le=16)] = 12
     verify_email: Flag = False
     require_two_factor: Flag = False
@@ -127,7 +129,7 @@ class Settings(BaseModel):
             raise ValueError("must be keys from `python -m mhms_app.cli new-key`, with commas between them")
         return SecretStr(",".join(keys))
 
-    @field_validator("base_url", "email_url", "google_url")
+    @field_validator("base_url", "email_url", "google_url", "traces_url")
     @classmethod
     def _http_address(cls, value: str) -> str:
         parts = urlsplit(value)

@@ -111,6 +111,8 @@ def test_tabs_are_kept_in_redis_where_there_is_one_unless_said_otherwise() -> No
         ("MHMS_KEEP_AUDIT_DAYS", "364", {}),
         ("MHMS_TRUSTED_PROXY_HOPS", "6", {}),
         ("MHMS_METRICS_TOKEN", "short", {}),
+        ("MHMS_TRACES_URL", "collector:4318", {}),
+        ("MHMS_TRACES_SHARE", "2", {}),
         ("MHMS_METRICS_TOKEN", "ü" * 40, {}),
         ("MHMS_BCRYPT_COST", "3", {}),
         ("MHMS_BCRYPT_COST", "17", {}),

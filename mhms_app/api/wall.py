@@ -18,7 +18,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mhms_app import metrics, routes, trace
+from mhms_app import metrics, routes, spans, trace
 from mhms_app.accounts import cookies
 from mhms_app.accounts.rules import network_of, tidy_address
 from mhms_app.api.pace import paced
@@ -72,8 +72,13 @@ class Wall:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        with trace.under_way(request_id(Headers(scope=scope))):
-            await self._let_through(scope, receive, send)
+        headers = Headers(scope=scope)
+        with trace.under_way(request_id(headers)):
+            if scope["type"] == "websocket" or scope["path"].startswith(_ASSETS):  # each event has a span of its own
+                await self._let_through(scope, receive, send)
+                return
+            with spans.span(scope["method"], parent=headers if settings().trusted_proxy_hops else None):
+                await self._let_through(scope, receive, send)
 
     async def _let_through(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope = {**scope, "client": (client_address(HTTPConnection(scope)), 0)}  # for everybody behind the wall
@@ -158,7 +163,9 @@ class Wall:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status = str(message["status"])
-                metrics.HTTP_SECONDS.labels(_route(scope), status).observe(time.perf_counter() - began)
+                route = _route(scope)
+                metrics.HTTP_SECONDS.labels(route, status).observe(time.perf_counter() - began)
+                spans.rename(f"{scope['method']} {route}", **{"http.response.status_code": status})
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers[name] = value

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from sqlalchemy import func, select, update
 from sqlmodel import col
 
-from mhms_app import db, metrics, pulse
+from mhms_app import db, metrics, pulse, spans
 from mhms_app.notifications import rules
 from mhms_app.notifications.models import UNFINISHED, Delivery, OutboxMessage
 from mhms_app.notifications.rules import Outcome, Verdict
@@ -84,6 +84,11 @@ def claim_due(*, limit: int) -> list[Claim]:
 
 def deliver(sender: Sender, claim: Claim) -> None:
     """Send a claimed message and write down what became of it. Raises nothing but what the database raises."""
+    with spans.span(f"deliver {claim.message.kind}"):
+        _deliver(sender, claim)
+
+
+def _deliver(sender: Sender, claim: Claim) -> None:
     try:
         outcome = sender.send(claim.message)
     except Exception as error:  # one message that cannot be sent must not stop the others

@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from mhms_app import db, replica, turns
+from mhms_app import db, replica, spans, turns
 from mhms_app.accounts import cookies, sessions
 from mhms_app.accounts.rules import initials
 from mhms_app.actor import LOGGED_IN, Actor, LoggedIn, Role, require_person, require_role
@@ -102,7 +102,12 @@ async def call_at_once(
     the same result: when the connection breaks and nobody knows what became of them, both are asked again.
     """
     token, address = session_token(state), client_address(state)
-    done = await _served(lambda: statement(token, address, *args, **kwargs), Urgency.ACT, repeatable=True)
+
+    def work() -> T | None:
+        with spans.span(_name(statement)):
+            return statement(token, address, *args, **kwargs)
+
+    done = await _served(work, Urgency.ACT, repeatable=True)
     _note_act(state)
     return done if done is not None else await _hop(state, service, args, kwargs, read_only=False, repeatable=True)
 
@@ -196,9 +201,10 @@ async def _hop(
             seen.append(actor)
             expected.check(actor)
             if not elsewhere:
-                result = service(session, actor, *args, **kwargs)
+                with spans.span(_name(service)):
+                    result = service(session, actor, *args, **kwargs)
         if elsewhere:
-            with replica.reading() as session:
+            with spans.span(_name(service)), replica.reading() as session:
                 result = service(session, actor, *args, **kwargs)
         try:
             if is_a_persons:  # what a live screen reads again is no new reading
@@ -230,6 +236,11 @@ def _note_act(state: Any) -> None:
 
 def _has_just_acted(state: Any) -> bool:
     return now().timestamp() - state._acted_at < replica.SEEN_BY_THEN
+
+
+def _name(service: Callable[..., Any]) -> str:
+    """What a service is called in a trace."""
+    return f"{service.__module__.removeprefix('mhms_app.')}.{service.__qualname__}"
 
 
 def _introduce(state: Any, actor: Actor | None) -> None:
