@@ -10,7 +10,9 @@ nginx and Redis are Debian's (``python -m tests.setup`` installs them); PostgreS
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,7 +24,7 @@ from pathlib import Path
 
 import httpx
 import psutil
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 from sqlmodel import Session
 
 from bench.servers import free_port
@@ -164,6 +166,7 @@ def running_cluster(
     database_url: str | None = None,
     fill: Callable[[Session], object] | None = None,
     environment: Mapping[str, str] | None = None,
+    pooled: bool = False,
     port: int | None = None,
     build: bool = True,
 ) -> Iterator[Cluster]:
@@ -173,6 +176,7 @@ def running_cluster(
         database_url: a migrated PostgreSQL; None makes one, which the block's end drops.
         fill: puts people into the database before the machines start.
         environment: further ``MHMS_*`` settings of every machine, such as another MHMS_DATABASE_URL.
+        pooled: the machines reach the database through PgBouncer in transaction mode.
         port: of the balancer; None is any that is free.
         build: False serves the pages that are there.
     """
@@ -195,7 +199,8 @@ def running_cluster(
             "MHMS_DEMO": "0",
             "MHMS_WORKERS": str(workers),
             "MHMS_BASE_URL": f"http://{address}",
-            "MHMS_DATABASE_URL": url,
+            "MHMS_DATABASE_URL": stack.enter_context(running_pgbouncer(url)) if pooled else url,
+            "MHMS_DATABASE_DIRECT_URL": url,
             "MHMS_REDIS_URL": redis.url,
             "MHMS_TRUSTED_PROXY_HOPS": "1",
             "MHMS_BCRYPT_COST": "4",
@@ -241,31 +246,65 @@ def _nginx(folder: Path, port: int, machines: tuple[Machine, ...]) -> Iterator[N
     assert program, "there is no nginx: python -m tests.setup installs it"
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     values = {
-        "@FOLDER@": str(folder),
-        "@ADDRESS@": f"127.0.0.1:{port}",
-        "@MACHINES@": "\n        ".join(
-            f"server {machine.address} max_fails=2 fail_timeout=2s;" for machine in machines
-        ),
-        "@TEMPORARY@": "\n    ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds),
+        "FOLDER": str(folder),
+        "ADDRESS": f"127.0.0.1:{port}",
+        "MACHINES": "\n        ".join(f"server {machine.address} max_fails=2 fail_timeout=2s;" for machine in machines),
+        "TEMPORARY": "\n    ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds),
     }
-    text = (ROOT / "deploy" / "nginx.conf").read_text()
-    for name, value in values.items():
-        text = text.replace(name, value)
-    (folder / "nginx.conf").write_text(text)
-    command = [program, "-c", str(folder / "nginx.conf"), "-e", str(folder / "nginx.log"), "-g", "daemon off;"]
+    written = _written(folder, "nginx.conf", values)
+    command = [program, "-c", str(written), "-e", str(folder / "nginx.log"), "-g", "daemon off;"]
     with subprocess.Popen(command) as process:
         try:
-            _wait_for(f"http://localhost:{port}/healthz", process)
+            _wait_for_port(port, process)
             yield
         finally:
             process.terminate()
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+@contextmanager
+def running_pgbouncer(database_url: str) -> Iterator[str]:
+    """PgBouncer with the settings of ``deploy/pgbouncer.ini`` before a database; yields its address."""
+    program = setup.pgbouncer()
+    assert program, "there is no PgBouncer: python -m tests.setup installs it"
+    url, port = make_url(database_url), free_port()
+    host = str(url.query.get("host", url.host))
+    with tempfile.TemporaryDirectory(prefix="mhms-pgbouncer-") as temporary:
+        folder = Path(temporary)
+        values = {
+            "FOLDER": temporary,
+            "PORT": str(port),
+            "DATABASE_HOST": host,
+            "DATABASE_PORT": str(url.port or 5432),
+            "DATABASE_USER": str(url.username),
+        }
+        written = _written(folder, "pgbouncer.ini", values)
+        user = None
+        if os.geteuid() == 0:  # as whom it does not run; the database's user may use its folder
+            user = Path(host).stat().st_uid if host.startswith("/") else "nobody"
+            shutil.chown(folder, user)
+        with subprocess.Popen([program, "-q", str(written)], user=user, stderr=subprocess.DEVNULL) as process:
+            try:
+                _wait_for_port(port, process)
+                yield url.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
+            finally:
+                process.terminate()
+
+
+def _written(folder: Path, name: str, values: Mapping[str, str]) -> Path:
+    """The file of this name in ``deploy``, with the values in place of ``@NAMES@``."""
+    text = (ROOT / "deploy" / name).read_text()
+    for key, value in values.items():
+        text = text.replace(f"@{key}@", value)
+    written = folder / name
+    written.write_text(text)
+    return written
+
+
+def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
     while process.poll() is None:
-        with suppress(httpx.HTTPError):
-            if httpx.get(url, timeout=5).is_success:
-                return
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
         time.sleep(0.05)
     raise RuntimeError(f"{process.args!r} has ended")
 

@@ -60,7 +60,8 @@ class Replica:
     """The replica, and how far it is behind."""
 
     def __init__(self, url: str, *, every: float = _LOOK_EVERY, pause: float = _PAUSE) -> None:
-        self._engine = db.make_engine(url, pooled=settings().is_pooled)
+        # Said of each connection: one that is given back forgets it, and would then ask to write, which is refused.
+        self._engine = db.make_engine(url, pooled=settings().is_pooled).execution_options(postgresql_readonly=True)
         self._every, self._pause = every, pause
         self._looking = threading.Lock()
         self._marks: deque[tuple[float, int]] = deque()  # when, and how far the database's log was then
@@ -120,7 +121,6 @@ def reading() -> Iterator[Session]:
         return
     try:
         with Session(chosen, expire_on_commit=False) as session:
-            session.connection(execution_options={"postgresql_readonly": True})
             yield session
     except SQLAlchemyError:
         _replica().failed()

@@ -1,4 +1,4 @@
-"""One clinic on two machines with two workers each serves the whole folder."""
+"""One clinic on two machines with two workers each, behind nginx and before PgBouncer, serves the whole folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DRAIN = 2  # seconds
 @pytest.fixture(scope="package")
 def clinic() -> Iterator[tuple[Cluster, Cast]]:
     cast = Cast()
-    with running_cluster(fill=cast.fill, environment={"MHMS_DRAIN_SECONDS": str(DRAIN)}) as cluster:
+    with running_cluster(fill=cast.fill, pooled=True, environment={"MHMS_DRAIN_SECONDS": str(DRAIN)}) as cluster:
         yield cluster, cast
 
 
