@@ -154,6 +154,21 @@ def test_a_connection_that_is_silently_dead_is_noticed(worker: Worker, configure
         worker.run(story, probe_seconds=0.3)
 
 
+def test_a_connection_that_answers_and_hears_nothing_is_noticed(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a pool of transactions does, which forgets that somebody listens."""
+
+    async def story() -> None:
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(db, "CHANNEL", "elsewhere")  # the probe goes where nobody listens
+            while db._channel_is_up:  # noqa: ASYNC110 - nobody says when
+                await asyncio.sleep(0.05)
+        await worker.hears(ANEW)
+
+    worker.run(story, probe_seconds=0.3)
+
+
 def test_while_the_channel_is_down_a_worker_hears_itself(worker: Worker) -> None:
     heard: list[object] = []
     stop = db.listen(heard.append, everywhere=True)

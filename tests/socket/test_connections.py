@@ -129,7 +129,7 @@ def uncallable() -> Iterator[str]:
 def test_what_is_no_handler_cannot_be_called(app: RunningApp, cast: Cast) -> None:
     before, names = tables(app), list(uncallable())
     assert any(name.endswith(".tell") for name in names)
-    assert any(name.endswith("._on_slots_changed") for name in names)
+    assert any(name.endswith("._on_change") for name in names)
     for person in ("nobody", "admin"):
         for some in (names[start : start + 400] for start in range(0, len(names), 400)):
             with tab(app, cast.cookie[person]) as hostile:

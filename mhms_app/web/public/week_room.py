@@ -38,6 +38,7 @@ class WeekRoom(Room):
         self.free: tuple[SlotRow, ...] = ()
         self._struck: dict[SlotRow, float] = {}  # since when, by a clock that only goes forward
         self._offered: set[int] = set()  # published meanwhile, and not shown yet
+        self._drawn: tuple[object, list[Day]] = (None, [])  # from what, and the week: one for all who look at it
 
     @staticmethod
     def of(doctor_id: int, monday: date) -> WeekRoom:
@@ -52,6 +53,14 @@ class WeekRoom(Room):
 
     def days(self, own: Sequence[SlotRow] = ()) -> list[Day]:
         """The week as it is drawn; to somebody a slot of their own is as good as free."""
+        if own:
+            return self._draw(own)
+        source = (self.free, tuple(self._struck), words.local(bridge.now()).date())
+        if self._drawn[0] != source:
+            self._drawn = (source, self._draw(()))
+        return self._drawn[1]
+
+    def _draw(self, own: Sequence[SlotRow]) -> list[Day]:
         mine = {slot.id for slot in own}
         struck = {slot.id for slot in self._struck} - mine
         shown = {slot.id: slot for slot in (*self.free, *self._struck, *own)}
