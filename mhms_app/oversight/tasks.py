@@ -7,6 +7,8 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
+from sqlmodel import Session
+
 from mhms_app import db, pulse
 from mhms_app.audit import chain
 from mhms_app.audit.chain import Verified
@@ -34,19 +36,26 @@ def every_hour() -> None:
     chain.seal_all(thorough=True)
     with db.transaction(read_only=True) as session:
         log.info("the audit trail ends at %s", chain.head(session))
-        last = checks.last_check(session)
-    if last is None or last.at <= db.clock.now() - VERIFY_EVERY:
-        verify()
+        if db.alone(session, "verifying") and _is_due(checks.last_check(session)):
+            _verify(session)
+
+
+def _is_due(last: checks.Check | None) -> bool:
+    return last is None or last.at <= db.clock.now() - VERIFY_EVERY
 
 
 def verify() -> Verified:
     """Verify the whole chain and write down what that came to."""
     with db.transaction(read_only=True) as session:
-        found = chain.verify(session)
+        return _verify(session)
+
+
+def _verify(session: Session) -> Verified:
+    found = chain.verify(session)
     if found.problem:
         log.error("the audit trail is not whole: %s", found.problem)
-    with db.transaction() as session:
-        checks.note(session, None, found=found)
+    with db.transaction() as writing:  # before the other one ends, and another worker may begin
+        checks.note(writing, None, found=found)
     return found
 
 
