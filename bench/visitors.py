@@ -19,7 +19,7 @@ from uuid import uuid4
 from websockets.asyncio.client import ClientConnection, connect
 
 PROCESSES = 2
-_HYDRATE = "reflex___state____state.hydrate_and_load"
+HYDRATE = "reflex___state____state.hydrate_and_load"
 _open: list[tuple[Tab, ClientConnection]] = []
 
 
@@ -105,12 +105,13 @@ async def _connect(tab: Tab) -> ClientConnection:
         max_size=None,
     )
     await socket.recv()
-    await socket.send("40/_event," + json.dumps({"event": _event(tab, Ask(_HYDRATE, {"vars": {}}))}))
+    await socket.send("40/_event," + json.dumps({"event": event(tab, Ask(HYDRATE, {"vars": {}}))}))
     await _answer(socket, '"is_hydrated_rx_state_":true')
     return socket
 
 
-def _event(tab: Tab, ask: Ask) -> dict[str, Any]:
+def event(tab: Tab, ask: Ask) -> dict[str, Any]:
+    """An event as Reflex's client writes it."""
     where = {"pathname": tab.path.partition("?")[0], "asPath": tab.path}
     return {"name": ask.handler, "payload": ask.payload, "router_data": where}
 
@@ -132,7 +133,7 @@ async def _ask_all(waiting: list[Any], at_once: int) -> tuple[float, float]:
     async def one_after_the_other() -> None:
         while waiting:
             (tab, socket), ask = waiting.pop()
-            await socket.send("42/_event," + json.dumps(["event", _event(tab, ask)]))
+            await socket.send("42/_event," + json.dumps(["event", event(tab, ask)]))
             await _answer(socket, ask.until)
 
     begin = time.monotonic()
