@@ -22,13 +22,15 @@ from reflex_base.constants import SocketEvent
 from reflex_base.constants.state import FIELD_MARKER
 
 from mhms_app import db
-from mhms_app.errors import ClinicError
+from mhms_app.errors import ClinicError, DutyFirst, LoginRequired, NotAllowed, TryAgain
 from mhms_app.facts import EVERYTHING, LookAgain, Topic
 
 log = logging.getLogger(__name__)
 
 COLLECT_SECONDS = 0.1
 SWEEP_SECONDS = 60.0
+_PATIENCE_SECONDS = 1.0
+_MAY_NOT = (LoginRequired, NotAllowed, DutyFirst)
 _AGAIN_WITHIN = 1.5  # seconds, over which the rooms look again when anything may have changed
 T = TypeVar("T")
 Ask = Callable[[Callable[[Any], Awaitable[T]]], Awaitable[T]]
@@ -150,7 +152,8 @@ class Hub:
         Args:
             since: as in ``enter``.
         """
-        self.enter(screen, Room(("own", screen.router.session.client_token), *topics), since=since, apart=True)
+        own = Room((screen.router.session.client_token, topics), *topics)
+        self.enter(screen, own, since=since, apart=True)
 
     def leave(self, screen: Any) -> None:
         """Tell this screen nothing more: it is about to go, or has gone already and another has come."""
@@ -249,6 +252,9 @@ class Hub:
             return
         try:
             shown = await opened.room.look(news, lambda act: self._ask(app, opened, act))
+        except TryAgain:
+            await self._again_later(opened)
+            return
         except Exception:
             log.exception("a room could not look")
             return
@@ -263,13 +269,13 @@ class Hub:
         """Act as the first in the room who still may; whoever may not is told nothing more.
 
         Raises:
-            ClinicError: nobody may.
+            LoginRequired, NotAllowed, DutyFirst: nobody may.
         """
-        refusal = ClinicError()
+        refusal: ClinicError = LoginRequired()
         for seat in list(opened.seats.values()):
             try:
                 return await _with_screen(app, seat, act)
-            except ClinicError as error:
+            except _MAY_NOT as error:
                 refusal = error
                 self._forget(seat.client_token)
         raise refusal
@@ -278,15 +284,23 @@ class Hub:
         """Tell one tab through its State, unless it has left while it was busy; its failure is its own."""
 
         async def tell(screen: Any) -> None:
-            if opened.seats.get(seat.client_token) is seat:
+            now = opened.seats.get(seat.client_token)
+            if now and (now.connection, now.screen) == (seat.connection, seat.screen):
                 await screen._on_change(news)
 
         try:
             await _with_screen(app, seat, tell)
-        except ClinicError:
+        except _MAY_NOT:
             self._forget(seat.client_token)
+        except TryAgain:
+            await self._again_later(opened)
         except Exception:
             log.exception("a live screen could not be told")
+
+    async def _again_later(self, opened: _Open) -> None:
+        """The database is away, or there is no room: what was news may not be shown yet."""
+        await asyncio.sleep(_PATIENCE_SECONDS)
+        opened.hear([LookAgain()])
 
 
 async def _with_screen(app: rx.App, seat: _Seat, act: Callable[[Any], Awaitable[T]]) -> T:

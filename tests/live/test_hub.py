@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mhms_app import db
-from mhms_app.errors import LoginRequired
+from mhms_app.errors import LoginRequired, TryAgain
 from mhms_app.facts import EVERYTHING, LookAgain, Topic
 from mhms_app.live import hub as live
 from mhms_app.live.hub import Ask, Hub, Room
@@ -264,6 +264,38 @@ def test_one_reads_for_all_and_whoever_may_not_is_told_nothing_more(app: App) ->
 
     play(app, story)
     assert app.sent == [({"screen": {"read_by_rx_state_": "first"}}, ["socket of first", "socket of second"])]
+
+
+def test_a_tab_that_turns_to_another_page_hears_of_that_alone(app: App) -> None:
+    async def story(hub: Hub) -> None:
+        hub.watch(app.opens("a"), CATS, since=0)
+        hub.watch(app.opens("a"), DOGS, since=0)
+        db.tell([News((CATS,))])
+        await asyncio.sleep(0.05)
+        db.tell([News((DOGS,))])
+
+    play(app, story)
+    assert app.screens["a"].heard == [[News((DOGS,))]]
+
+
+def test_what_could_not_be_looked_at_is_looked_at_later(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_PATIENCE_SECONDS", 0.01)
+
+    class Away(Cats):
+        async def look(self, news: Sequence[Any], ask: Ask[Any]) -> Mapping[str, Any]:
+            shown = await super().look(news, ask)
+            if len(self.looks) == 1:
+                raise TryAgain
+            return shown
+
+    room = Away()
+
+    async def story(hub: Hub) -> None:
+        hub.enter(app.opens("a"), room, since=0)
+        db.tell([News((CATS,))])
+
+    play(app, story)
+    assert (room.looks, len(app.sent)) == ([[News((CATS,))], [LookAgain()]], 1)
 
 
 def test_a_room_that_fails_is_logged_and_looks_again_next_time(app: App, caplog: pytest.LogCaptureFixture) -> None:
