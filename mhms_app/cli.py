@@ -14,16 +14,18 @@ from mhms_app import backup, db, demo, launch, sealed
 from mhms_app.accounts import factors, passwords, second_factor
 from mhms_app.accounts import service as accounts
 from mhms_app.actor import Role
-from mhms_app.audit import chain, violations
+from mhms_app.audit import chain
 from mhms_app.audit import service as audit
 from mhms_app.audit.rules import head_in
 from mhms_app.availability import hours
 from mhms_app.calendars import google
 from mhms_app.errors import ClinicError
 from mhms_app.notifications import dispatcher
-from mhms_app.notifications import service as notifications
-from mhms_app.oversight import checks, retention
+from mhms_app.oversight import figures, retention, system
+from mhms_app.oversight.system import Finding, Mood
 from mhms_app.settings import Settings, SettingsError, settings
+
+_MARKS = {Mood.WELL: "ok  ", Mood.ATTENTION: "LOOK", Mood.BROKEN: "FAIL"}
 
 app = typer.Typer(
     help="MHMS, the appointment system of a clinic.",
@@ -188,46 +190,34 @@ def publish_hours() -> None:
 
 @app.command()
 def check() -> None:
-    """Say whether database, migrations, e-mail service and outbox are well; exit 1 when one is not."""
-    results = {**_check_database(), **_check_email()}
-    for name, (well, words) in results.items():
-        typer.echo(f"{'ok  ' if well else 'FAIL'}  {name}: {words}")
-    if not all(well for well, _ in results.values()):
+    """Say how everything stands, as /admin/system does, and whether the e-mail service answers; exit 1 if broken."""
+    findings = (*_look(), _email_service())
+    for each in findings:
+        typer.echo(f"{_MARKS[each.mood]}  {each.name}: {each.words}")
+        if each.advice:
+            typer.echo(f"      {each.advice}")
+    if any(each.mood is Mood.BROKEN for each in findings):
         raise typer.Exit(1)
 
 
-def _check_database() -> dict[str, tuple[bool, str]]:
+def _look() -> tuple[Finding, ...]:
     try:
         with db.transaction(read_only=True) as session:
-            migrated = db.is_migrated(session)
-            age = notifications.oldest_waiting_age(session) if migrated else None
-            checked = checks.last_check(session) if migrated else None
-            broken = violations.counts(session) if migrated else ()
+            if db.is_migrated(session):
+                return system.judge(figures.read(session))
     except SQLAlchemyError as error:
-        return {"database": (False, type(error).__name__)}
-    minutes = int(age.total_seconds() // 60) if age else 0
-    return {
-        "database": (True, "answers"),
-        "migrations": (migrated, "complete" if migrated else "run alembic upgrade head"),
-        "audit trail": _trail_in_words(checked),
-        "outbox": (minutes < 15, f"oldest waiting message is {minutes} minutes old" if age else "nothing is waiting"),
-        # Anybody can send a report, and extensions of browsers cause some: they are told, and fail nothing.
-        "content policy": (True, ", ".join(map(str, broken)) or "no browser has reported a breach"),
-    }
+        return (Finding("Database", f"{type(error).__name__}.", Mood.BROKEN, "See that it runs: MHMS_DATABASE_URL."),)
+    missing = "It has not every migration of this version."
+    return (Finding("Database", missing, Mood.BROKEN, "Run alembic upgrade head."),)
 
 
-def _trail_in_words(last: checks.Check | None) -> tuple[bool, str]:
-    if last is None:
-        return True, "not verified yet"
-    return not last.problem, last.problem or f"whole up to position {last.position} on {last.at:%Y-%m-%d %H:%M} UTC"
-
-
-def _check_email() -> dict[str, tuple[bool, str]]:
+def _email_service() -> Finding:
     try:
         httpx.get(settings().email_url, timeout=5)
     except httpx.HTTPError as error:
-        return {"e-mail service": (False, type(error).__name__)}
-    return {"e-mail service": (True, "answers")}
+        advice = "Messages wait in the outbox until it does: see that it runs, and MHMS_EMAIL_URL."
+        return Finding("E-mail service", f"It does not answer ({type(error).__name__}).", Mood.BROKEN, advice)
+    return Finding("E-mail service", "It answers.")
 
 
 def main() -> None:

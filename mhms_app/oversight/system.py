@@ -104,7 +104,7 @@ def _judge(found: Figures) -> Iterator[Finding]:
 
 def _database(found: Figures) -> Finding:
     database = found.database
-    stands = f"{database.name} answers in {database.seconds * 1000:.0f} ms and holds {size(database.size)}."
+    stands = f"{database.name} answers in {max(1, round(database.seconds * 1000))} ms and holds {size(database.size)}."
     if database.room is not None and database.room < LITTLE_ROOM:
         return Finding(
             "Database",
@@ -147,9 +147,7 @@ def _mail(found: Figures) -> Finding:
 def _workers(found: Figures) -> Finding:
     alive = found.alive
     if not alive:
-        return Finding(
-            "Workers", "None has spoken for a minute.", Mood.ATTENTION, "Start the app, or wait for it."
-        )
+        return Finding("Workers", "None has spoken for a minute.", Mood.ATTENTION, "Start the app, or wait for it.")
     machines, tabs = {worker.machine for worker in alive}, sum(worker.numbers.sockets for worker in alive)
     stands = f"{_count(len(alive), 'worker')} on {_count(len(machines), 'machine')}, {_count(tabs, 'open tab')}."
     lag, waiting = (max(values) for values in zip(*((w.numbers.lag, w.numbers.waiting) for w in alive), strict=True))
@@ -168,7 +166,7 @@ def _tasks(found: Figures) -> Finding:
     silent = [
         name
         for task, (name, longest) in TASKS.items()
-        if _runs(task) and found.at - max(beats.get(task, begun), begun) > longest
+        if runs(task) and found.at - max(beats.get(task, begun), begun) > longest
     ]
     if silent:
         return Finding(
@@ -181,7 +179,8 @@ def _tasks(found: Figures) -> Finding:
     return Finding("Tasks", "Everything that runs by itself has run in time.")
 
 
-def _runs(task: str) -> bool:
+def runs(task: str) -> bool:
+    """Whether this clinic has any use for the task."""
     return task != "calendars" or settings().has_google
 
 
@@ -234,7 +233,8 @@ def _logins(found: Figures) -> Finding:
 def _policy(found: Figures) -> Finding:
     """Anybody can send a report, and extensions of browsers cause some: they are told, and worry nobody."""
     told = ", ".join(str(seen) for seen in found.violations[:3])
-    return Finding("Content policy", f"Browsers reported breaches: {told}." if told else "No breach was reported.")
+    stands = f"Browsers reported breaches: {told}." if told else "No browser has reported a breach."
+    return Finding("Content policy", stands)
 
 
 def size(number: float) -> str:

@@ -11,7 +11,18 @@ import reflex as rx
 from mhms_app import routes
 from mhms_app.web.account import closing, password, security, security_page, sessions
 from mhms_app.web.account import profile as account
-from mhms_app.web.admin import audit, bookings, departments, emails, overview, slots, users, users_page, worklist
+from mhms_app.web.admin import (
+    audit,
+    bookings,
+    departments,
+    emails,
+    overview,
+    slots,
+    system,
+    users,
+    users_page,
+    worklist,
+)
 from mhms_app.web.admin import leave as admin_leave
 from mhms_app.web.doctor import availability, day, hours, leave, profile, unused
 from mhms_app.web.patient import booked, calendar, home, waiting
@@ -76,5 +87,6 @@ PAGES = (
     Page(routes.ADMIN_DEPARTMENTS, "Departments", departments.page, departments.Departments.load),
     Page(routes.ADMIN_AUDIT, "Audit trail", audit.page, audit.Audit.load),
     Page(routes.ADMIN_EMAILS, "E-mails", emails.page, emails.Emails.load),
+    Page(routes.ADMIN_SYSTEM, "System", system.page, system.System.load),
     Page(routes.NOT_FOUND, "Not found", not_found.page),
 )

@@ -51,6 +51,7 @@ _PLACES = {
         Place("Departments", routes.ADMIN_DEPARTMENTS, "building-2"),
         Place("E-mails", routes.ADMIN_EMAILS, "mail"),
         Place("Audit", routes.ADMIN_AUDIT, "scroll-text"),
+        Place("System", routes.ADMIN_SYSTEM, "activity"),
     ),
 }
 _ACCOUNT = Place("Account", routes.ACCOUNT, "user-round-cog")

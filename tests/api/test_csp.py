@@ -105,7 +105,7 @@ def test_one_body_counts_no_more_than_twenty_times() -> None:
 
 @pytest.mark.usefixtures("database")
 def test_the_counts_grow_and_administrators_read_them_on_the_command_line() -> None:
-    assert "no browser has reported a breach" in CliRunner().invoke(cli.app, ["check"]).output
+    assert "No browser has reported a breach" in CliRunner().invoke(cli.app, ["check"]).output
     for found in ({"img-src": 1, "script-src": 2}, {"script-src": 5}):
         with db.transaction() as session:
             violations.count(session, found)

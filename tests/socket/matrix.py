@@ -137,6 +137,8 @@ def matrix(cast: Cast) -> dict[str, Entry]:
         "admin.slots.Slots.publish": (ADMIN, {"form": {}}),
         "admin.slots.Slots.turn": (ADMIN, {"by": 1}),
         "admin.slots.Slots.withdraw": (ADMIN, {}),
+        "admin.system.System.load": (ADMIN, {}),
+        "admin.system.System.look_again": (ADMIN, {}),
         "admin.users.Users.approve": (ADMIN, {"doctor_id": cast.doctor, "approved": True}),
         "admin.users.Users.ask": (ADMIN, {"question": ""}),
         "admin.users.Users.ask_for_new_password": (ADMIN, {}),

@@ -39,8 +39,8 @@ account.security.Security
 account.sessions.Sessions
     asked open(about, device, icon, id, is_here) past(about, succeeded, when)
 admin.audit.Audit
-    address asked export_path is_first is_last lines(about, acted_by, detail, id, place, what, when, who) only
-    summary tone whole
+    address asked export_path is_first is_last lines(about, acted_by, detail, event, id, place, what, when, who)
+    only summary tone whole
 admin.bookings.Bookings
     address anybody asked chosen(department, doctor, email, id, patient, phone, reference, when) departments
     doctor doctors export_path first is_first is_last lines(can_change, department, doctor, email, patient,
@@ -62,6 +62,10 @@ admin.overview.Overview
 admin.slots.Slots
     address asked departments doctor doctors drawn fresh is_asking is_first is_last lines(can_withdraw, day,
     department, doctor, id, state, time, tone) picked preview summary typed weekdays
+admin.system.System
+    booked(area, most, points, summary, total) figures(label, note, value) findings(advice, mood, name, path,
+    text, tone) headline looked refused(area, most, points, summary, total) since tasks(last, name)
+    workers(late, memory, name, seen, since, tabs)
 admin.users.Users
     address asked asking chosen_role departments form has_factor history(device, refused, when) is_first is_last
     is_open left_behind must_choose people(active, approved, department, department_id, doctor_id, email, id,
