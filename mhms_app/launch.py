@@ -55,6 +55,8 @@ def _build_pages(settings: Settings) -> bool:
     stamp = _fingerprint(settings)
     if PAGES.is_dir() and _STAMP.is_file() and _STAMP.read_text() == stamp:
         return False
+    if not os.access(ROOT, os.W_OK):
+        raise LaunchFailed("these pages were built with another MHMS_ENV, MHMS_CLINIC_NAME or MHMS_DEMO: build anew.")
     _STAMP.unlink(missing_ok=True)
     export = subprocess.run(
         [sys.executable, "-m", "reflex", "export", "--frontend-only", "--no-zip", "--env", "prod"],
