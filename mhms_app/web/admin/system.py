@@ -185,7 +185,7 @@ def page() -> rx.Component:
 def _content() -> rx.Component:
     return theme.stack(
         rx.el.h2("How everything stands", class_name="unseen"),
-        theme.card(theme.rows(rx.foreach(System.findings, _finding)), flush=True),
+        theme.card(theme.rows(rx.foreach(System.findings, _finding), id="findings"), flush=True),
         theme.stats(rx.foreach(System.figures, _number)),
         rx.el.div(
             _curve("Bookings", System.booked), _curve("Refused logins", System.refused), class_name="halves even"
