@@ -68,7 +68,7 @@ class Channel:
             connection = await psycopg.AsyncConnection.connect(url, autocommit=True, **_KEEPALIVES)
         try:
             async with asyncio.timeout(self.probe_seconds):
-                await connection.execute(f"LISTEN {db.CHANNEL}")
+                await connection.execute("LISTEN mhms")  # db.CHANNEL; LISTEN takes no parameter
             db.channel_is_up(True)
             db.tell_from_channel([LookAgain((EVERYTHING,))])
             yield connection
