@@ -33,10 +33,10 @@ def test_a_booking_through_one_machine_is_seen_on_the_other(cluster: Cluster, ca
         at_home.visit(routes.PATIENT)
         patient.visit(week(cast))
         patient.call(CHOOSE, {"slot_id": slot_id})
-        heard = [visitor.hears(lambda said: slots(said).get(slot_id)) for visitor in visitors]
+        heard = [visitor.hears_that(lambda said: slots(said).get(slot_id)) for visitor in visitors]
         reference = patient.call(CONFIRM, {"form": {"reason": "A secret matter."}}).redirect.rpartition("/")[2]
-        at_home.hears(lambda said: reference in str(said.var(Home, "later")) + str(said.var(Home, "next")))
-        heard += [visitor.hears(lambda said: slots(said) and slot_id not in slots(said)) for visitor in visitors]
+        at_home.hears_that(lambda said: reference in str(said.var(Home, "later")) + str(said.var(Home, "next")))
+        heard += [visitor.hears_that(lambda said: slots(said) and slot_id not in slots(said)) for visitor in visitors]
     sent = "".join(said.text for said in heard)
     assert not [word for word in (reference, "Moreau", "secret") if word in sent]
 
@@ -48,9 +48,9 @@ def test_a_slot_that_is_freed_through_one_machine_comes_back_on_the_other(cluste
         visitor.visit(week(cast))
         patient.visit(week(cast))
         patient.call(CHOOSE, {"slot_id": slot_id})
-        visitor.hears(lambda said: slots(said).get(slot_id))
+        visitor.hears_that(lambda said: slots(said).get(slot_id))
         patient.call(LEAVE)
-        visitor.hears(lambda said: slots(said).get(slot_id) is False)
+        visitor.hears_that(lambda said: slots(said).get(slot_id) is False)
 
 
 def test_a_session_that_is_ended_through_one_machine_closes_its_sockets_on_the_other(
@@ -80,7 +80,7 @@ def test_what_was_missed_while_nobody_could_listen_appears(cluster: Cluster, cas
             session.execute(text(END_EVERY_CHANNEL))
             session.execute(text("UPDATE slot SET state = 'withdrawn' WHERE id = :id"), {"id": slot_id})
         for visitor in visitors:
-            visitor.hears(lambda said: slots(said) and slot_id not in slots(said))
+            visitor.hears_that(lambda said: slots(said) and slot_id not in slots(said))
 
 
 def test_a_tab_that_was_away_catches_up_wherever_it_returns(cluster: Cluster, cast: Cast) -> None:
@@ -99,5 +99,5 @@ def test_a_tab_that_was_away_catches_up_wherever_it_returns(cluster: Cluster, ca
         with tab(here, cast.cookie["patient"]) as patient:
             patient.visit(week(cast))
             patient.call(CHOOSE, {"slot_id": other})
-            visitor.hears(lambda said: slots(said).get(other))
+            visitor.hears_that(lambda said: slots(said).get(other))
             patient.call(LEAVE)

@@ -141,7 +141,7 @@ class Tab:
             self._take(said, frame)
         return said
 
-    def hears(self, is_it: Callable[[Said], Any], seconds: float = _PATIENCE) -> Said:
+    def hears_that(self, is_it: Callable[[Said], Any], seconds: float = _PATIENCE) -> Said:
         """What arrives without having been asked for, until something is true of it."""
         said, deadline = Said(), time.monotonic() + seconds
         while not is_it(said):

@@ -40,8 +40,8 @@ def test_a_withdrawn_slot_is_struck_through_on_every_page_and_then_gone(app: Run
         doctor.visit(routes.doctor_day(MORNING.date()))
         doctor.call(WITHDRAW, {"slot_id": slot_id})
         for visitor in visitors:
-            visitor.hears(lambda said: slots(said).get(slot_id))
-            visitor.hears(lambda said: slots(said) and slot_id not in slots(said))
+            visitor.hears_that(lambda said: slots(said).get(slot_id))
+            visitor.hears_that(lambda said: slots(said) and slot_id not in slots(said))
             assert slot_id not in slots(visitor.visit(week(cast)))
 
 
@@ -51,12 +51,12 @@ def test_a_held_slot_is_free_for_its_patient_alone_and_comes_back_for_all(app: R
         visitor.visit(week(cast))
         patient.visit(week(cast))
         patient.call(CHOOSE, {"slot_id": slot_id})
-        said = visitor.hears(lambda said: slots(said).get(slot_id))
+        said = visitor.hears_that(lambda said: slots(said).get(slot_id))
         assert "Moreau" not in said.text
-        assert patient.hears(slots).vars
+        assert patient.hears_that(slots).vars
         assert slots(patient.visit(routes.doctor_profile(cast.doctor, slot_id=slot_id)))[slot_id] is False
         patient.call(LEAVE)
-        visitor.hears(lambda said: slots(said).get(slot_id) is False)
+        visitor.hears_that(lambda said: slots(said).get(slot_id) is False)
 
 
 def test_whoever_has_chosen_what_is_gone_hears_of_it_and_keeps_what_was_typed(app: RunningApp, cast: Cast) -> None:
@@ -67,7 +67,7 @@ def test_whoever_has_chosen_what_is_gone_hears_of_it_and_keeps_what_was_typed(ap
         visitor.call(f"{Profile.get_full_name()}.keep_reason", {"text": "Palpitations"})
         doctor.visit(routes.doctor_day(MORNING.date()))
         doctor.call(WITHDRAW, {"slot_id": slot_id})
-        said = visitor.hears(lambda said: said.var(Profile, "problem"))
+        said = visitor.hears_that(lambda said: said.var(Profile, "problem"))
         assert said.var(Profile, "reason") is None  # not sent: it stays as it is
 
 
@@ -78,8 +78,8 @@ def test_the_next_free_times_of_the_landing_page_and_the_directory_follow(app: R
         doctor.visit(routes.doctor_day(MORNING.date()))
         first = cast.free.pop(0)
         doctor.call(WITHDRAW, {"slot_id": first})
-        landing.hears(lambda said: said.var(Landing, "offers") not in (None, before))
-        directory.hears(lambda said: said.var(Directory, "rows") not in (None, rows))
+        landing.hears_that(lambda said: said.var(Landing, "offers") not in (None, before))
+        directory.hears_that(lambda said: said.var(Directory, "rows") not in (None, rows))
 
 
 def test_a_doctors_screens_and_the_numbers_of_the_clinic_follow(app: RunningApp, cast: Cast) -> None:
@@ -92,9 +92,9 @@ def test_a_doctors_screens_and_the_numbers_of_the_clinic_follow(app: RunningApp,
         for admin in admins:
             admin.visit(routes.ADMIN)
         doctor.call(WITHDRAW, {"slot_id": slot_id})
-        other.hears(lambda said: said.var(Availability, "lanes"))
+        other.hears_that(lambda said: said.var(Availability, "lanes"))
         for admin in admins:
-            admin.hears(lambda said: said.var(Overview, "numbers"))
+            admin.hears_that(lambda said: said.var(Overview, "numbers"))
 
 
 def test_a_patient_hears_what_the_clinic_has_done_and_strangers_do_not(app: RunningApp, cast: Cast) -> None:
@@ -107,10 +107,10 @@ def test_a_patient_hears_what_the_clinic_has_done_and_strangers_do_not(app: Runn
         booking.visit(week(cast))
         booking.call(CHOOSE, {"slot_id": slot_id})
         reference = booking.call(CONFIRM, {"form": {"reason": "A secret matter."}}).redirect.rpartition("/")[2]
-        at_home.hears(lambda said: reference in str(said.vars))
+        at_home.hears_that(lambda said: reference in str(said.vars))
         admin.visit(routes.ADMIN_BOOKINGS)
         admin.call(f"{Bookings.get_full_name()}.open", {"reference": reference})
         admin.call(f"{Bookings.get_full_name()}.cancel", {"form": {"note": "The doctor is ill."}})
-        at_home.hears(lambda said: reference in str(said.var(Home, "before")))
-        told = stranger.hears(lambda said: slots(said).get(slot_id) is False)
+        at_home.hears_that(lambda said: reference in str(said.var(Home, "before")))
+        told = stranger.hears_that(lambda said: slots(said).get(slot_id) is False)
     assert not [word for word in (reference, "Moreau", "secret", "ill.") if word in told.text]
