@@ -34,7 +34,7 @@ from tests import setup
 from tests.databases import ROOT, fresh_database
 from tests.redis_server import RedisServer, running_redis
 
-PATIENCE = 120.0  # seconds for something to start
+PATIENCE = 240.0  # seconds for something to start, on a busy machine too
 _SERVE = "from mhms_app import launch; from mhms_app.settings import settings; launch.serve(settings())"
 
 

@@ -12,7 +12,7 @@ from tests.socket.cast import Cast
 DRAIN = 2  # seconds
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="package", params=["machines"])  # the name keeps those together that share it
 def clinic() -> Iterator[tuple[Cluster, Cast]]:
     cast = Cast()
     with running_cluster(fill=cast.fill, pooled=True, environment={"MHMS_DRAIN_SECONDS": str(DRAIN)}) as cluster:

@@ -19,8 +19,9 @@ import pytest
 import yaml
 
 from bench.servers import free_port
-from mhms_app import launch
+from mhms_app import db, launch
 from mhms_app.settings import Settings, settings
+from tests import builders
 from tests.databases import ROOT
 
 STAGES = (ROOT / "Containerfile").read_text().split("\nFROM ")[1:]
@@ -95,9 +96,12 @@ def look(app: Path) -> dict[Path, int]:
     return {path: path.lstat().st_mtime_ns for path in app.rglob("*")}
 
 
-def test_it_serves_from_files_that_it_may_not_change(unpacked: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_it_serves_from_files_that_it_may_not_change(unpacked: Path, tmp_path: Path, database: str) -> None:
     before, port, writable = look(unpacked), free_port(), tmp_path / "tmp"
     writable.mkdir()
+    with db.transaction() as session:
+        builders.user(session)  # so no demo clinic is loaded
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(writable),
@@ -105,6 +109,7 @@ def test_it_serves_from_files_that_it_may_not_change(unpacked: Path, tmp_path: P
         "PYTHONDONTWRITEBYTECODE": "1",
         "MHMS_PORT": str(port),
         "MHMS_DATA_DIR": str(writable),
+        "MHMS_DATABASE_URL": database,
         "MHMS_EMAIL_URL": "http://127.0.0.1:9",
     }
     command, log = [sys.executable, "-m", "mhms_app.cli", "serve"], tmp_path / "log"
@@ -113,7 +118,9 @@ def test_it_serves_from_files_that_it_may_not_change(unpacked: Path, tmp_path: P
         subprocess.Popen(command, cwd=unpacked, env=environment, stdout=out, stderr=out) as server,
     ):
         try:
-            assert launch.wait_until_ready(settings().model_copy(update={"port": port})), log.read_text()[-3000:]
+            assert launch.wait_until_ready(settings().model_copy(update={"port": port}), seconds=240), log.read_text()[
+                -3000:
+            ]
             assert "Linden Clinic" in httpx.get(f"http://127.0.0.1:{port}/").text
         finally:
             server.terminate()
