@@ -50,14 +50,14 @@ def words(found: tuple[ReadableSpan, ...]) -> str:
 
 @pytest.mark.usefixtures("database")
 def test_a_statement_belongs_to_what_asked_for_it_and_both_to_the_event(finished: Finished) -> None:
-    with trace.under_way("4f2a9c1b03de"), spans.span("booking.service.book"), db.transaction() as session:
+    with trace.under_way("aaaa0000bbbb"), spans.span("booking.service.book"), db.transaction() as session:
         session.execute(text("SELECT count(*) FROM user_account WHERE email = :email"), {"email": CANARY})
     *_, statement, service = finished()
     assert (statement.name, service.name) == ("SELECT", "booking.service.book")
     assert statement.parent and service.context
     assert statement.parent.span_id == service.context.span_id
     for span in (statement, service):
-        assert span.attributes and span.attributes[spans.EVENT_ID] == "4f2a9c1b03de"
+        assert span.attributes and span.attributes[spans.EVENT_ID] == "aaaa0000bbbb"
     assert CANARY not in words(finished())
 
 

@@ -28,6 +28,7 @@ from mhms_app.settings import settings
 
 _FRESH = 5.0  # seconds for which what was read from the database is told again
 _ROOT = Path(__file__).parent.parent.parent
+_PROJECT = (_ROOT / "pyproject").with_suffix(".toml")
 _BUILT_FROM = _ROOT / ".web" / "mhms-build"  # as ``launch.build_pages`` writes it
 
 
@@ -115,7 +116,7 @@ def _gauge(name: str, says: str, value: float) -> GaugeMetricFamily:
 
 @cache
 def _build() -> dict[str, str]:
-    project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]
     return {
         "version": project["version"],
         "sources": _BUILT_FROM.read_text(encoding="utf-8")[:12] if _BUILT_FROM.is_file() else "",

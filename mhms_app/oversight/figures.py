@@ -7,10 +7,11 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
+from pathlib import Path
 
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy import and_, func, or_, text
+from sqlalchemy import and_, func, literal_column, or_
 from sqlmodel import Session, col, select
 
 from mhms_app import db
@@ -26,7 +27,7 @@ from mhms_app.oversight.workers import SILENT, WorkerRow
 from mhms_app.settings import settings
 
 HOURS = 24
-_HELD = text("state = 'held'")  # spelled out, not bound: only then may either engine use the index on held slots
+_HELD = col(Slot.state) == literal_column("'held'")  # not bound: only then may either engine use its index
 _BOOKED = ("appointment.book",)
 _REFUSED = ("session.refuse", "session.refuse_code", "session.refuse_passkey")
 
@@ -108,17 +109,15 @@ def read(session: Session) -> Figures:
 
 
 def _database(session: Session) -> Database:
+    is_postgresql = session.get_bind().dialect.name == "postgresql"
     began = time.perf_counter()
-    session.execute(text("SELECT 1"))
+    version = session.scalar(select(func.version() if is_postgresql else func.sqlite_version())) or ""
     seconds = time.perf_counter() - began
-    if session.get_bind().dialect.name == "postgresql":
-        version = session.scalar(text("SHOW server_version")) or ""
-        size = session.scalar(text("SELECT pg_database_size(current_database())")) or 0
-        return Database(f"PostgreSQL {version.split()[0]}", seconds, size)
-    version = session.scalar(text("SELECT sqlite_version()"))
-    pages = session.scalar(text("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()")) or 0
-    path = session.get_bind().engine.url.database or "."
-    return Database(f"SQLite {version}", seconds, pages, shutil.disk_usage(path).free)
+    if is_postgresql:
+        size = session.scalar(select(func.pg_database_size(func.current_database()))) or 0
+        return Database(" ".join(version.split()[:2]), seconds, size)
+    file = Path(session.get_bind().engine.url.database or "")
+    return Database(f"SQLite {version}", seconds, file.stat().st_size, shutil.disk_usage(file).free)
 
 
 def _by_hour(session: Session, actions: tuple[str, ...], now: datetime) -> tuple[int, ...]:
