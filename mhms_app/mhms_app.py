@@ -26,7 +26,7 @@ from mhms_app.oversight import tasks as oversight
 from mhms_app.settings import settings
 from mhms_app.web import meter
 from mhms_app.web.components.around import AROUND
-from mhms_app.web.gate import Gate
+from mhms_app.web.gate import Gate, note_failure
 from mhms_app.web.pages import PAGES
 from mhms_app.web.theme import HEAD
 
@@ -38,7 +38,7 @@ app: rx.App = rx.App(
     head_components=HEAD,
     toaster=None,
     app_wraps=AROUND,
-    backend_exception_handler=logs.note_backend_error,
+    backend_exception_handler=note_failure,
     frontend_exception_handler=logs.note_frontend_error,
     api_transformer=[
         make_api(),

@@ -27,7 +27,7 @@ from reflex_base.event.context import EventContext
 from reflex_base.registry import RegistrationContext
 from reflex_base.utils.form import FORM_DATA_ENTRIES_KEY
 
-from mhms_app import metrics, routes, trace
+from mhms_app import logs, metrics, routes, trace
 from mhms_app.actor import LOGGED_IN, LoggedIn, Role
 from mhms_app.errors import ClinicError, DutyFirst, InvalidForm, LoginRequired, NotAllowed, TryAgain
 from mhms_app.web import bridge, meanwhile
@@ -127,6 +127,13 @@ def handler(
         return rx.event(guarded)  # type: ignore[arg-type]  # to a page it is an event: Page.search.debounce(300)
 
     return decorate
+
+
+def note_failure(exception: Exception) -> None:
+    """Reflex's hook for what fails around a handler: the log names the event."""
+    trace.begin(EventContext.get().txid)
+    metrics.FAILURES.labels("event").inc()
+    logs.note_backend_error(exception)
 
 
 def _is_known_as(role: str, who: Role | LoggedIn) -> bool:
@@ -309,4 +316,4 @@ class Gate(Middleware):
         return bucket
 
 
-__all__ = ["LOGGED_IN", "Gate", "Policy", "Role", "handler", "policy_of"]
+__all__ = ["LOGGED_IN", "Gate", "Policy", "Role", "handler", "note_failure", "policy_of"]
