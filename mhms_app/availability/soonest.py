@@ -21,7 +21,7 @@ from mhms_app.actor import Actor
 from mhms_app.availability import finding, when_rules
 from mhms_app.availability.models import Slot
 from mhms_app.availability.rules import DAY, MINUTE, Times
-from mhms_app.availability.slots import OPEN, STATES
+from mhms_app.availability.slots import IS_FREE, OPEN, STATES
 from mhms_app.availability.when_rules import ANY_TIME, Facts, Nothing, When
 from mhms_app.db import Page, UTCDateTime
 from mhms_app.directory import service as directory
@@ -29,7 +29,7 @@ from mhms_app.directory.models import Department, Doctor
 from mhms_app.directory.service import DepartmentRow, DoctorCard, DoctorRow
 from mhms_app.settings import settings
 
-_STAGES = (7, 28)  # days that are looked at first: most people find something in them
+_STAGES = (1, 7, 28)  # days that are looked at first: most people find something in them
 _SOONEST = 6
 _near = aliased(Slot)
 _IS_FREE = and_(col(_near.state) == OPEN, not_(col(_near.busy)))
@@ -124,10 +124,13 @@ def next_times(
     """
     found: list[NextTime] = []
     for windows in _stages(session, department_id, when):
-        wanted = _firsts(windows).add_columns(
-            col(User.full_name), col(Department.name), col(Slot.starts_at), col(Slot.ends_at)
+        firsts = _firsts(windows).add_columns(col(User.full_name).label("doctor"), col(Department.name).label("place"))
+        nearest = firsts.limit(limit - len(found)).subquery()
+        wanted = select(
+            col(Slot.id), col(Slot.doctor_id), nearest.c.doctor, nearest.c.place, col(Slot.starts_at), col(Slot.ends_at)
         )
-        rows = session.execute(wanted.order_by(col(Slot.starts_at), col(Doctor.id)).limit(limit - len(found)))
+        is_one = and_(col(Slot.doctor_id) == nearest.c.doctor_id, col(Slot.starts_at) == nearest.c.starts_at, IS_FREE)
+        rows = session.execute(wanted.join(nearest, is_one).order_by(col(Slot.starts_at), col(Slot.doctor_id)))
         found += [NextTime(*row) for row in rows]
         if len(found) == limit:
             break
@@ -152,19 +155,25 @@ def fitting_doctors(
     asked = directory.visible_doctors(search=search, department_id=department_id)
     names = session.execute(asked.with_only_columns(col(Doctor.id)).order_by(col(User.name_key), col(Doctor.id)))
     order = list(names.scalars())
-    first: dict[int, tuple[datetime, int]] = {}
+    first: dict[int, datetime] = {}
     for windows in _stages(session, department_id, when):
         rest = [key for key in order if key not in first]
         if not rest:
             break
-        wanted = _firsts(windows).add_columns(col(Slot.starts_at)).where(col(Doctor.id).in_(rest))
-        for slot_id, doctor_id, starts_at in session.execute(wanted.order_by(col(Slot.starts_at))):
-            first.setdefault(doctor_id, (starts_at, slot_id))
+        for doctor_id, starts_at in session.execute(_firsts(windows).where(col(Doctor.id).in_(rest))):
+            if starts_at:
+                first.setdefault(doctor_id, starts_at)
     fitting = [key for key in order if key in first]
     here = fitting[(page - 1) * size : page * size]
-    rows = session.execute(directory.visible_doctors().where(col(Doctor.id).in_(here)))
-    doctors = {row[0]: DoctorRow(*row) for row in rows}
-    return Page(tuple(DoctorCard(doctors[key], *first[key], free_this_week=0) for key in here), len(fitting))
+    times, is_mine = {first[key] for key in here}, col(Slot.doctor_id) == col(Doctor.id)
+    all_cards = directory.visible_doctors().add_columns(col(Slot.id), col(Slot.starts_at)).join(Slot, is_mine)
+    wanted = all_cards.where(IS_FREE, col(Doctor.id).in_(here), col(Slot.starts_at).in_(times))
+    cards: dict[int, DoctorCard] = {}
+    for *doctor, slot_id, starts_at in session.execute(wanted):
+        row = DoctorRow(*doctor)
+        if first[row.id] == starts_at:
+            cards[row.id] = DoctorCard(row, starts_at, slot_id, free_this_week=0)
+    return Page(tuple(cards[key] for key in here if key in cards), len(fitting))
 
 
 def why_nothing(
@@ -247,17 +256,17 @@ def _last_open_day(session: Session, department_id: int | None) -> date:
     return max(found or db.clock.now(), db.clock.now()).astimezone(settings().zone).date()
 
 
-def _firsts(windows: Iterable[_Window]) -> Select[int | None, int | None]:
-    """The key of the first free slot of every doctor whom patients can find, in each of these windows."""
+def _firsts(windows: Iterable[_Window]) -> Select[Any]:
+    """When every doctor whom patients can find is first free in each of these windows, by time; None where never.
+
+    The slots themselves are looked up afterwards: joined here, PostgreSQL may read the whole table for them.
+    """
     table = _table(windows)
     free = _slots_of_doctor(_IS_FREE, col(_near.starts_at) > table.c.since, col(_near.starts_at) < table.c.until)
-    nearest = free.with_only_columns(col(_near.id)).order_by(col(_near.starts_at)).limit(1).correlate(Doctor, table)
-    return (
-        directory.visible_doctors()
-        .join(table, table.c.department_id == col(Doctor.department_id))
-        .join(Slot, col(Slot.id) == nearest.scalar_subquery())
-        .with_only_columns(col(Slot.id), col(Doctor.id))
-    )
+    starts_at = _first(free.correlate(Doctor, table)).label("starts_at")
+    visible = directory.visible_doctors().join(table, table.c.department_id == col(Doctor.department_id))
+    wanted = visible.with_only_columns(col(Doctor.id).label("doctor_id"), starts_at)
+    return wanted.order_by(starts_at.nulls_last(), col(Doctor.id))
 
 
 def _slots_of_doctor(*conditions: ColumnElement[bool]) -> Select[Any]:
