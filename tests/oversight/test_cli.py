@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from typer.testing import CliRunner
 
@@ -47,6 +49,18 @@ def test_what_is_not_as_it_was_written_down_is_a_failure() -> None:
         run("audit", "verify", "--expect", f"4:{'a' * 64}")
     with pytest.raises(ClinicError, match="POSITION:HASH"):
         run("audit", "verify", "--expect", "yesterday")
+
+
+def test_checking_says_what_the_page_says_and_fails_when_something_is_broken(
+    configure: Callable[[str, str], None],
+) -> None:
+    configure("MHMS_EMAIL_URL", "http://127.0.0.1:9")  # nobody listens there
+    done = CliRunner().invoke(app, ["check"])
+    lines = done.output.splitlines()
+    assert lines[0].startswith(("ok    Database: SQLite", "ok    Database: PostgreSQL"))
+    assert "LOOK  Workers: None has spoken for a minute." in lines
+    assert lines[-2] == "FAIL  E-mail service: It does not answer (ConnectError)."
+    assert done.exit_code == 1
 
 
 def test_tidying_says_what_went() -> None:
