@@ -10,6 +10,7 @@ from reflex_base import otel
 
 from mhms_app import logs, spans
 from mhms_app.api.app import make_api
+from mhms_app.api.pace import Crowd
 from mhms_app.api.wall import Wall
 from mhms_app.availability.publisher import HoursPublisher
 from mhms_app.booking import tasks
@@ -20,11 +21,10 @@ from mhms_app.live.doorman import doorman
 from mhms_app.live.hub import hub
 from mhms_app.live.keeper import keeper
 from mhms_app.live.leaving import leaving
-from mhms_app.live.leftovers import events_under_way
 from mhms_app.notifications.dispatcher import Dispatcher
 from mhms_app.oversight import tasks as oversight
 from mhms_app.settings import settings
-from mhms_app.web import meter
+from mhms_app.web import meanwhile, meter
 from mhms_app.web.components.around import AROUND
 from mhms_app.web.gate import Gate, note_failure
 from mhms_app.web.pages import PAGES
@@ -46,7 +46,7 @@ app: rx.App = rx.App(
             inner,
             pages=Path(".web/build/client"),
             separate_pages=os.environ.get("REFLEX_ENV_MODE", "dev") == "dev",
-            crowd=lambda: events_under_way(app),
+            crowd=Crowd(lambda: leftovers.crowd(app), meanwhile.frame_of(meanwhile.BUSY), meanwhile.frame_of("")),
         ),
     ],
 )

@@ -78,6 +78,10 @@ class RunningApp:
         """What the server has written so far."""
         return self.log_path.read_text(encoding="utf-8", errors="replace")
 
+    def forget_connections(self) -> None:
+        """Open new ones from now on: the server has ended those of this process too."""
+        self._engine.dispose()
+
     @contextmanager
     def database(self) -> Iterator[Session]:
         """A session in one transaction on the server's database, committed at the end of the block."""

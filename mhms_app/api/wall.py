@@ -7,7 +7,7 @@ import hashlib
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mhms_app import metrics, routes, spans, trace
 from mhms_app.accounts import cookies
 from mhms_app.accounts.rules import network_of, tidy_address
-from mhms_app.api.pace import paced
+from mhms_app.api.pace import Crowd, Paced
 from mhms_app.errors import Busy
 from mhms_app.live.doorman import doorman
 from mhms_app.live.leaving import leaving
@@ -51,12 +51,10 @@ class Wall:
         app: what is behind the wall.
         pages: the folder of the built pages, whose inline scripts are allowed by their hashes.
         separate_pages: development: pages and backend have different ports of one host.
-        crowd: how many events are waiting or under way in this worker.
+        crowd: how many tabs of this worker wait for an answer, and how one is told to wait.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, pages: Path, separate_pages: bool, crowd: Callable[[], int] = lambda: 0
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, pages: Path, separate_pages: bool, crowd: Crowd) -> None:
         self._app = app
         self._separate_pages = separate_pages
         self._crowd = crowd
@@ -133,9 +131,9 @@ class Wall:
             return
         self._opened[address] += 1
         has_session = cookies.session_cookie() in Headers(scope=scope).get("cookie", "")
-        paced_receive = paced(receive, crowd=self._crowd, has_session=has_session)
+        paced = Paced(receive, send, crowd=self._crowd, has_session=has_session)
         with _counted(self._sockets, address), metrics.SOCKETS.track_inprogress():
-            await doorman.serve(self._app, scope, paced_receive, send)
+            await doorman.serve(self._app, scope, paced, send)
 
     def _is_too_much(self, address: str) -> bool:
         if (minute := int(time.monotonic() // 60)) != self._minute:

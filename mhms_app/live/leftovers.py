@@ -46,6 +46,6 @@ def _is_in_use(states: StateManagerMemory, token: StateToken[Any]) -> bool:
     return lock is not None and lock.locked()
 
 
-def events_under_way(app: rx.App) -> int:
-    """How many events of this worker wait or are being handled."""
-    return len(app.event_processor._futures)
+def crowd(app: rx.App) -> int:
+    """How many tabs of this worker wait for an answer; one that asks for much counts as one."""
+    return len(app.event_processor._token_queues)

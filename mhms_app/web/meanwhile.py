@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
@@ -74,3 +75,8 @@ def sentence_of(problem: TryAgain) -> str:
 def delta_of(sentence: str) -> dict[str, dict[str, Any]]:
     """What shows a sentence in a tab. The server itself keeps none: the next full state takes it away too."""
     return {Screen.get_full_name(): {f"meanwhile{FIELD_MARKER}": sentence}}
+
+
+def frame_of(sentence: str) -> str:
+    """The same as a frame of the socket, for the wall, which stands before all events (Socket.IO 5, engine.io 4)."""
+    return f"42/_event,{json.dumps(['event', {'delta': delta_of(sentence)}])}"

@@ -9,7 +9,7 @@ import reflex as rx
 
 from mhms_app import routes
 from mhms_app.settings import settings
-from mhms_app.web.components.around import connection_lost
+from mhms_app.web.components.around import connection_lost, waiting_to_be_met
 from mhms_app.web.components.desk_count import DeskCount, desk_count
 from mhms_app.web.components.native_form import posted_form
 from mhms_app.web.gate import handler
@@ -240,6 +240,7 @@ def _messages() -> rx.Component:
     )
     return rx.el.div(
         connection_lost(),
+        rx.cond(Screen.met, rx.fragment(), waiting_to_be_met()),
         rx.cond(Screen.meanwhile, notice(Screen.meanwhile, tone="warn", icon_name="hourglass")),
         rx.cond(Screen.notice, shown),
         class_name="live",

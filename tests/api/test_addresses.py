@@ -11,6 +11,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from mhms_app.accounts.rules import network_of, tidy_address
+from mhms_app.api.pace import Crowd
 from mhms_app.api.wall import Wall
 
 PEER = "10.1.1.1"
@@ -28,7 +29,7 @@ def address_behind_the_wall(tmp_path: Path, *forwarded: str, kind: str = "http",
     headers += [(b"host", b"clinic.example"), (b"origin", b"http://clinic.example")]
     scope: dict[str, Any] = {"type": kind, "method": "GET", "path": "/", "headers": headers, "client": (peer, 4711)}
     nothing: Any = None
-    asyncio.run(Wall(inner, pages=tmp_path, separate_pages=False)(scope, nothing, nothing))
+    asyncio.run(Wall(inner, pages=tmp_path, separate_pages=False, crowd=Crowd())(scope, nothing, nothing))
     return seen[0]
 
 

@@ -27,9 +27,9 @@ def test_a_page_that_opens_during_an_outage_says_so_and_opens_by_itself_afterwar
     clinic.line.set(line)
     with tab(clinic.app, clinic.cast.cookie["patient"]) as patient:
         patient.send(HYDRATE, {"vars": {}})
-        assert patient.hears(Screen, "meanwhile") in (meanwhile.AWAY, meanwhile.SLOW)
+        assert patient.hears_of(Screen, "meanwhile") in (meanwhile.AWAY, meanwhile.SLOW)
         clinic.line.set(Line.OPEN)
-        assert patient.hears(Screen, "viewer_name") == "Jo Moreau"
+        assert patient.hears_of(Screen, "viewer_name") == "Jo Moreau"
         said = patient.settle()
         assert said.var(Screen, "meanwhile") in ("", None)
 
@@ -56,7 +56,7 @@ def test_a_page_shows_no_empty_list_while_its_contents_cannot_be_read(clinic: Sh
         assert said.var(Screen, "meanwhile") == meanwhile.AWAY
         assert said.var(State, "is_hydrated") is not True
         clinic.line.set(Line.OPEN)
-        assert patient.hears(State, "is_hydrated") is True
+        assert patient.hears_of(State, "is_hydrated") is True
 
 
 def test_a_booking_in_the_middle_of_an_outage_is_made_once_when_it_is_over(clinic: Shaky) -> None:
@@ -67,7 +67,7 @@ def test_a_booking_in_the_middle_of_an_outage_is_made_once_when_it_is_over(clini
             patient.call(CHOOSE, {"slot_id": slot_id})
             clinic.line.set(line)
             patient.send(CONFIRM, {"form": {"reason": "a cough"}})
-            assert patient.hears(Screen, "meanwhile") in (meanwhile.AWAY, meanwhile.SLOW)
+            assert patient.hears_of(Screen, "meanwhile") in (meanwhile.AWAY, meanwhile.SLOW)
             clinic.line.set(Line.OPEN)
             said = patient.settle()
             assert said.redirect.startswith("/patient/booked/")

@@ -99,7 +99,7 @@ class Tab:
         self._path = path
         self.send(f"{State.get_full_name()}.reflex___state____on_load_internal_state.on_load_internal")
 
-    def hears(self, state: type[BaseState], name: str) -> Any:
+    def hears_of(self, state: type[BaseState], name: str) -> Any:
         """The value of a var as soon as one arrives."""
         said = Said()
         while (value := said.var(state, name)) is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import pytest
 from reflex.state import State
@@ -58,8 +58,9 @@ def test_a_flood_is_stopped_and_others_are_served_meanwhile(app: RunningApp) -> 
     toggle = WIRE_NAME["public.entry.Entry.toggle_characters"]
     with tab(app) as hostile, tab(app) as visitor:
         hostile.visit("/login")
-        for _ in range(2_000):
-            hostile.send(toggle)
+        with suppress(ConnectionClosed):  # it is hung up on, at last
+            for _ in range(2_000):
+                hostile.send(toggle)
         assert visitor.visit("/").var(Landing, "departments")
         changed = hostile.drain().text.count("characters_shown_rx_state_")
     assert 0 < changed <= Gate()._burst + 200  # what a minute of clicking would be, not a flood
@@ -70,8 +71,9 @@ def test_a_flood_of_events_that_do_not_exist_fills_no_log(app: RunningApp) -> No
     before = len(app.log())
     with tab(app) as hostile, tab(app) as visitor:
         hostile.visit("/")
-        for number in range(2_000):
-            hostile.send(f"{State.get_full_name()}.no_such_{number}")
+        with suppress(ConnectionClosed):
+            for number in range(2_000):
+                hostile.send(f"{State.get_full_name()}.no_such_{number}")
         assert visitor.visit("/").var(Landing, "departments")
     assert len(app.log()) - before < 400_000
 

@@ -151,7 +151,7 @@ public.reset.Reset
 public.signup.Signup
     departments(name, value)
 screen.Screen
-    acting_until errors met notice notice_tone viewer_initials viewer_name viewer_role
+    acting_until errors meanwhile met notice notice_tone viewer_initials viewer_name viewer_role
 shell.Messages
 """
 

@@ -11,6 +11,7 @@ from reflex_components_core.core.banner import has_too_many_connection_errors
 
 from mhms_app import routes
 from mhms_app.web import theme
+from mhms_app.web.screen import Screen
 
 
 def _boundary(stateful: bool) -> rx.Component:
@@ -44,6 +45,21 @@ def connection_lost() -> rx.Component:
             "The clinic cannot be reached at the moment. We keep trying; what you typed stays here.",
             tone="warn",
             icon_name="wifi-off",
+        ),
+    )
+
+
+def waiting_to_be_met() -> rx.Component:
+    """Stands in the page as it is delivered; the style sheet shows it when nobody has answered for some seconds."""
+    return rx.cond(
+        has_too_many_connection_errors | (Screen.meanwhile != ""),
+        rx.fragment(),
+        theme.notice(
+            "The clinic takes longer to answer than usual. We keep trying.",
+            tone="warn",
+            icon_name="hourglass",
+            key="late",
+            custom_attrs={"data-late": "true"},
         ),
     )
 

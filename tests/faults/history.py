@@ -1,0 +1,160 @@
+"""Clients that book, move and cancel through the socket while things break, and their answers held against the data.
+
+How the application runs is the test's business: the clients need its port, the check a session on its database.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from datetime import time as clock_time
+
+from sqlmodel import Session, col, select
+from websockets.exceptions import WebSocketException
+
+from mhms_app import routes
+from mhms_app.accounts import sessions
+from mhms_app.booking.models import Appointment
+from mhms_app.notifications.models import OutboxMessage
+from mhms_app.oversight import invariants
+from tests import builders
+from tests.running import RunningApp
+from tests.socket.hostile import Tab, tab
+from tests.socket.matrix import WIRE_NAME
+
+CONFIRM, CANCEL = WIRE_NAME["public.doctor_profile.Profile.confirm"], WIRE_NAME["patient.booked.Booked.cancel"]
+_MORNING = datetime.combine(datetime.now(UTC).date() + timedelta(days=3), clock_time(7), UTC)
+_MOST = 6  # appointments of one patient at a time: fewer than the department allows
+_PATIENCE = 90
+
+Fact = tuple[str, int]
+"""Where an appointment stands: its status and its slot."""
+
+
+@dataclass(slots=True)
+class Crowd:
+    """The people of the storm: their sessions, a doctor, and slots of which there are fewer than are asked for."""
+
+    cookies: list[str] = field(default_factory=list)
+    doctor: int = 0
+    slots: list[int] = field(default_factory=list)
+
+    def fill(self, session: Session) -> None:
+        """Put everybody into an empty database."""
+        doctor = builders.doctor(session)
+        patients = [builders.patient(session) for _ in range(6)]
+        self.doctor = builders.key(doctor)
+        times = [_MORNING + timedelta(days=day, minutes=15 * n) for day in range(4) for n in range(30)]
+        self.slots = [builders.key(builders.slot(session, doctor, at, minutes=15)) for at in times]
+        self.cookies = [sessions.open_session(session, user_id=patient.user_id) for patient in patients]
+
+
+class History:
+    """What was answered, and what may therefore be true.
+
+    An appointment can be where its last answer left it; while an answer is missing, also where the question would have
+    put it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._possible: dict[str, set[Fact]] = defaultdict(set)
+        self.answers = 0
+
+    def asked(self, reference: str, fact: Fact) -> None:
+        """Somebody asks for this, and the answer may get lost."""
+        with self._lock:
+            self._possible[reference].add(fact)
+
+    def answered(self, reference: str, fact: Fact) -> None:
+        """Somebody was told that this is so."""
+        with self._lock:
+            self._possible[reference] = {fact}
+            self.answers += 1
+
+    def wait_for_more(self, number: int) -> None:
+        """Wait until so many more answers have come: the clinic works."""
+        target, deadline = self.answers + number, time.monotonic() + _PATIENCE
+        while self.answers < target:
+            assert time.monotonic() < deadline, "nobody gets an answer any more"
+            time.sleep(0.05)
+
+    def check(self, session: Session) -> None:
+        """Nothing acknowledged is lost, nothing is booked twice, and every booking has its message."""
+        rows = session.exec(select(Appointment)).all()
+        found = {row.reference: (row.status, row.slot_id) for row in rows}
+        wrong = {ref: (found.get(ref), facts) for ref, facts in self._possible.items() if found.get(ref) not in facts}
+        assert wrong == {}
+        assert invariants.broken(session) == ()
+        promised = session.exec(
+            select(OutboxMessage.idempotency_key).where(col(OutboxMessage.idempotency_key).startswith("booked-"))
+        ).all()
+        assert sorted(promised) == sorted(f"booked-{reference}" for reference in found)
+
+
+class _Client(threading.Thread):
+    """One patient at a browser, who opens the page again whenever it breaks."""
+
+    def __init__(self, app: RunningApp, crowd: Crowd, cookie: str, history: History, stop: threading.Event) -> None:
+        super().__init__(daemon=True)
+        self._app, self._crowd, self._cookie, self._history, self._stop_event = app, crowd, cookie, history, stop
+        self._mine: dict[str, int] = {}
+        self._random = random.Random(cookie)
+
+    def run(self) -> None:
+        while not self._stop_event.is_set():
+            with suppress(WebSocketException, OSError, AssertionError, EOFError), tab(self._app, self._cookie) as page:
+                while not self._stop_event.is_set():
+                    self._act(page)
+            self._stop_event.wait(0.2)
+
+    def _act(self, page: Tab) -> None:
+        slot = self._random.choice(self._crowd.slots)
+        if len(self._mine) < 2 or (len(self._mine) < _MOST and self._random.random() < 0.5):
+            self._book(page, slot)
+        elif self._random.random() < 0.5:
+            self._move(page, self._random.choice(list(self._mine)), slot)
+        else:
+            self._cancel(page, self._random.choice(list(self._mine)))
+
+    def _book(self, page: Tab, slot: int) -> None:
+        page.visit(routes.doctor_profile(self._crowd.doctor, slot_id=slot))
+        if led_to := page.call(CONFIRM, {"form": {"reason": ""}}).redirect:
+            reference = led_to.rpartition("/")[2]
+            self._mine[reference] = slot
+            self._history.answered(reference, ("booked", slot))
+
+    def _move(self, page: Tab, reference: str, slot: int) -> None:
+        page.visit(routes.doctor_profile(self._crowd.doctor, slot_id=slot, move=reference))
+        self._history.asked(reference, ("booked", slot))
+        if page.call(CONFIRM, {"form": {}}).redirect:
+            self._mine[reference] = slot
+            self._history.answered(reference, ("booked", slot))
+
+    def _cancel(self, page: Tab, reference: str) -> None:
+        page.visit(routes.booked(reference))
+        self._history.asked(reference, ("cancelled", self._mine[reference]))
+        if "is cancelled" in page.call(CANCEL, {"form": {"choice": "", "note": "a storm"}}).notice:
+            self._history.answered(reference, ("cancelled", self._mine.pop(reference)))
+
+
+@contextmanager
+def storm(app: RunningApp, crowd: Crowd) -> Iterator[History]:
+    """Everybody books, moves and cancels until the block ends."""
+    history, stop = History(), threading.Event()
+    clients = [_Client(app, crowd, cookie, history, stop) for cookie in crowd.cookies]
+    for client in clients:
+        client.start()
+    try:
+        history.wait_for_more(10)
+        yield history
+    finally:
+        stop.set()
+        for client in clients:
+            client.join(_PATIENCE)
