@@ -9,14 +9,15 @@ from __future__ import annotations
 import sys
 import warnings
 
-from bench import booking, growth, life, live, pages, sockets, timing, weights
+from bench import booking, finding, growth, life, live, pages, sockets, timing, weights
 from bench.table import machine, say
 
 SECTIONS = {
     "booking": ("Booking in a plain loop", booking.measure),
-    "sockets": ("Booking through the socket, PostgreSQL, one worker", sockets.measure),
+    "sockets": ("Booking through the socket, PostgreSQL", sockets.measure),
     "live": ("A booking seen by a thousand tabs, PostgreSQL, one worker", live.measure),
     "slots": ("Finding a free time as the table grows", growth.measure_slots),
+    "finding": ("Whole visits among ten million slots, PostgreSQL", finding.measure),
     "lists": ("The administrator's lists as the tables grow", growth.measure_lists),
     "life": ("What touches many rows, against a tenth of the size", life.measure),
     "timing": ("Does the time of an answer tell whether there is an account?", timing.measure),

@@ -48,7 +48,7 @@ def measure() -> Iterator[Row]:
     for kind in ENGINES:
         with fresh_database(kind) as url:
             db.use_engine(db.make_engine(url))
-            ours, raw = _in_turns(_book, _raw(kind))
+            ours, raw = _in_turns(_book, raw_booking(kind))
             db.use_engine(None)
         aim = "more than 1" if kind == "postgresql" else ""
         yield Row(f"{kind}: a booking, against five raw statements", per_second(ours), per_second(raw), ours / raw, aim)
@@ -82,7 +82,7 @@ def _book(token: str, slot_id: int) -> None:
             service.book(session, sessions.resolve(session, token), **wanted)
 
 
-def _raw(kind: str) -> Callable[[str, int], None]:
+def raw_booking(kind: str) -> Callable[[str, int], None]:
     """Book with five statements in one transaction on one connection of the bare driver."""
     connection: Any = db.engine().raw_connection().driver_connection
     cursor = connection.cursor()

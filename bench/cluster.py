@@ -10,9 +10,7 @@ nginx and Redis are Debian's (``python -m tests.setup`` installs them); PostgreS
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,13 +22,12 @@ from pathlib import Path
 
 import httpx
 import psutil
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine
 from sqlmodel import Session
 
-from bench.servers import free_port
+from bench.programs import free_port, running_nginx, running_pgbouncer
 from mhms_app import db, launch, sealed
 from mhms_app.settings import settings
-from tests import setup
 from tests.databases import ROOT, fresh_database
 from tests.redis_server import RedisServer, running_redis
 
@@ -214,7 +211,7 @@ def running_cluster(
             machine.start()
         for machine in started:
             machine.wait_until_ready()
-        stack.enter_context(_nginx(folder, port, started))
+        stack.enter_context(running_nginx(port, [machine.address for machine in started]))
         yield Cluster(address, started, redis, url, folder / "mail", engine)
 
 
@@ -237,76 +234,6 @@ def _lambda(folder: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-
-
-@contextmanager
-def _nginx(folder: Path, port: int, machines: tuple[Machine, ...]) -> Iterator[None]:
-    """nginx with the settings of ``deploy/nginx.conf``."""
-    program = setup.nginx()
-    assert program, "there is no nginx: python -m tests.setup installs it"
-    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    values = {
-        "FOLDER": str(folder),
-        "ADDRESS": f"127.0.0.1:{port}",
-        "MACHINES": "\n        ".join(f"server {machine.address} max_fails=2 fail_timeout=2s;" for machine in machines),
-        "TEMPORARY": "\n    ".join(f"{kind}_temp_path {folder}/{kind};" for kind in kinds),
-    }
-    written = _written(folder, "nginx.conf", values)
-    command = [program, "-c", str(written), "-e", str(folder / "nginx.log"), "-g", "daemon off;"]
-    with subprocess.Popen(command) as process:
-        try:
-            _wait_for_port(port, process)
-            yield
-        finally:
-            process.terminate()
-
-
-@contextmanager
-def running_pgbouncer(database_url: str) -> Iterator[str]:
-    """PgBouncer with the settings of ``deploy/pgbouncer.ini`` before a database; yields its address."""
-    program = setup.pgbouncer()
-    assert program, "there is no PgBouncer: python -m tests.setup installs it"
-    url, port = make_url(database_url), free_port()
-    host = str(url.query.get("host", url.host))
-    with tempfile.TemporaryDirectory(prefix="mhms-pgbouncer-") as temporary:
-        folder = Path(temporary)
-        values = {
-            "FOLDER": temporary,
-            "PORT": str(port),
-            "DATABASE_HOST": host,
-            "DATABASE_PORT": str(url.port or 5432),
-            "DATABASE_USER": str(url.username),
-        }
-        written = _written(folder, "pgbouncer.ini", values)
-        user = None
-        if os.geteuid() == 0:  # as whom it does not run; the database's user may use its folder
-            user = Path(host).stat().st_uid if host.startswith("/") else "nobody"
-            shutil.chown(folder, user)
-        with subprocess.Popen([program, "-q", str(written)], user=user, stderr=subprocess.DEVNULL) as process:
-            try:
-                _wait_for_port(port, process)
-                yield url.set(host="127.0.0.1", port=port, query={}).render_as_string(hide_password=False)
-            finally:
-                process.terminate()
-
-
-def _written(folder: Path, name: str, values: Mapping[str, str]) -> Path:
-    """The file of this name in ``deploy``, with the values in place of ``@NAMES@``."""
-    text = (ROOT / "deploy" / name).read_text()
-    for key, value in values.items():
-        text = text.replace(f"@{key}@", value)
-    written = folder / name
-    written.write_text(text)
-    return written
-
-
-def _wait_for_port(port: int, process: subprocess.Popen[bytes]) -> None:
-    while process.poll() is None:
-        with suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        time.sleep(0.05)
-    raise RuntimeError(f"{process.args!r} has ended")
 
 
 if __name__ == "__main__":

@@ -3,67 +3,110 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from bench.programs import free_port, running_nginx, wait_for_port
 from mhms_app import launch
 from mhms_app.settings import settings as current
+from tests.redis_server import running_redis
 
 ROOT = Path(__file__).parent.parent
 MAIL_SECONDS = 0.15
 
 CLINIC = "from mhms_app import launch; from mhms_app.settings import settings; launch.serve(settings())"
 MINIMAL = """
+import multiprocessing
 import os
 from granian import Granian
 from reflex.constants import Env
 from reflex.environment import environment
 if __name__ == "__main__":
+    multiprocessing.set_start_method("spawn")
     environment.REFLEX_ENV_MODE.set(Env.PROD)
     environment.REFLEX_SKIP_COMPILE.set(True)
-    port = int(os.environ["MINIMAL_PORT"])
-    Granian("minimal:app", factory=True, port=port, interface="asgi", log_level="error").serve()
+    port, workers = int(os.environ["MINIMAL_PORT"]), int(os.environ["MINIMAL_WORKERS"])
+    Granian("minimal:app", factory=True, port=port, workers=workers, interface="asgi", log_level="error").serve()
 """
 
 
+@dataclass(frozen=True, slots=True)
+class SetUp:
+    """How the application is served.
+
+    Attributes:
+        workers: of each machine; several keep Reflex's state in Redis, one keeps it in its memory.
+        machines: processes of their own; several stand behind a balancer, with which a tab stays on its machine.
+    """
+
+    name: str
+    workers: int = 1
+    machines: int = 1
+
+
+ALONE = SetUp("one worker, state in memory")
+
+
 @contextmanager
-def clinic(url: str, *, settings: Mapping[str, str] | None = None) -> Iterator[str]:
-    """The application with one worker, as ``make run`` starts it; yields its address.
+def clinic(url: str, set_up: SetUp = ALONE, *, settings: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The application as ``make run`` starts it; yields its address.
 
     Args:
         settings: further ``MHMS_*`` variables.
     """
     launch.build_pages(current())
-    with tempfile.TemporaryDirectory() as folder, _mail_service() as email_url:
-        port = free_port()
-        environment = {
+    with ExitStack() as stack:
+        shared = {
             "MHMS_ENV": "development",
             "MHMS_DEMO": "0",
-            "MHMS_PORT": str(port),
+            "MHMS_WORKERS": str(set_up.workers),
+            "MHMS_REDIS_URL": _redis(stack, set_up),
             "MHMS_DATABASE_URL": url,
-            "MHMS_DATA_DIR": folder,
-            "MHMS_EMAIL_URL": email_url,
+            "MHMS_DATA_DIR": stack.enter_context(tempfile.TemporaryDirectory()),
+            "MHMS_EMAIL_URL": stack.enter_context(_mail_service()),
             **(settings or {}),
         }
-        with _serving(CLINIC, port, ROOT, environment):
-            yield f"localhost:{port}"
+        yield _balanced(stack, set_up, lambda port: _serving(CLINIC, port, ROOT, {**shared, "MHMS_PORT": str(port)}))
 
 
 @contextmanager
-def minimal(url: str) -> Iterator[str]:
+def minimal(url: str, set_up: SetUp = ALONE) -> Iterator[str]:
     """The application in ``bench/minimal``, served alike; yields its address."""
-    port = free_port()
-    environment = {"MINIMAL_DATABASE_URL": url.replace("+psycopg", ""), "MINIMAL_PORT": str(port)}
-    with _serving(MINIMAL, port, ROOT / "bench" / "minimal", environment):
-        yield f"localhost:{port}"
+    with ExitStack() as stack:
+        shared = {
+            "MINIMAL_DATABASE_URL": url.replace("+psycopg", ""),
+            "MINIMAL_WORKERS": str(set_up.workers),
+            "MINIMAL_REDIS_URL": _redis(stack, set_up),
+        }
+        folder = ROOT / "bench" / "minimal"
+        yield _balanced(
+            stack, set_up, lambda port: _serving(MINIMAL, port, folder, {**shared, "MINIMAL_PORT": str(port)})
+        )
+
+
+def _redis(stack: ExitStack, set_up: SetUp) -> str:
+    """The address of a Redis for several workers; ``""`` for one."""
+    return stack.enter_context(running_redis()).url if set_up.workers > 1 else ""
+
+
+def _balanced(stack: ExitStack, set_up: SetUp, serving: Callable[[int], AbstractContextManager[None]]) -> str:
+    """Start the machines; the address under which all of them are reached."""
+    ports = [free_port() for _ in range(set_up.machines)]
+    for port in ports:
+        stack.enter_context(serving(port))
+    if len(ports) > 1:
+        balancer = free_port()
+        stack.enter_context(running_nginx(balancer, [f"127.0.0.1:{port}" for port in ports], sticky=True))
+        return f"localhost:{balancer}"
+    return f"localhost:{ports[0]}"
 
 
 @contextmanager
@@ -80,7 +123,7 @@ def _serving(program: str, port: int, folder: Path, environment: Mapping[str, st
         ) as process,
     ):
         try:
-            _wait_for(process, port)
+            wait_for_port(port, process)
             yield
         except BaseException:
             log.seek(0)
@@ -88,25 +131,6 @@ def _serving(program: str, port: int, folder: Path, environment: Mapping[str, st
             raise
         finally:
             process.terminate()
-
-
-def _wait_for(process: subprocess.Popen[bytes], port: int) -> None:
-    while True:
-        if process.poll() is not None:
-            raise RuntimeError("the server did not start")
-        try:
-            socket.create_connection(("localhost", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.1)
-        else:
-            return
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 class _Mail(BaseHTTPRequestHandler):

@@ -87,7 +87,7 @@ _loop = asyncio.new_event_loop()
 
 def _open_tabs(tabs: Sequence[Tab]) -> None:
     for tab in tabs:
-        _open.append((tab, _loop.run_until_complete(_connect(tab))))
+        _open.append((tab, _loop.run_until_complete(open_tab(tab))))
 
 
 def _close_tabs(_: None) -> None:
@@ -95,7 +95,7 @@ def _close_tabs(_: None) -> None:
         _loop.run_until_complete(_open.pop()[1].close())
 
 
-async def _connect(tab: Tab) -> ClientConnection:
+async def open_tab(tab: Tab) -> ClientConnection:
     """Open a socket as Reflex's client does, and wait until the page is there."""
     socket = await connect(
         f"ws://{tab.address}/_event/?EIO=4&transport=websocket&token={uuid4()}",

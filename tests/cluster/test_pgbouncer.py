@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from bench.cluster import running_pgbouncer
+from bench.programs import running_pgbouncer
 from mhms_app import db
 from tests.databases import fresh_database
 from tests.race.cast import attempt, book, cast, count, what_must_never_be
