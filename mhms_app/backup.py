@@ -198,8 +198,8 @@ def _advance(connection: Connection, table: Table) -> None:
     counted = table.autoincrement_column
     if counted is None or connection.dialect.name != "postgresql":
         return
-    names = {"table": table.name, "column": counted.name}
-    if sequence := connection.execute(text("SELECT pg_get_serial_sequence(:table, :column)"), names).scalar():
+    sequence = connection.execute(select(func.pg_get_serial_sequence(table.name, counted.name))).scalar()
+    if sequence:
         highest = connection.execute(select(func.max(counted))).scalar()
         connection.execute(select(func.setval(sequence, highest or 1, highest is not None)))
 
