@@ -50,7 +50,7 @@ def test_a_hash_is_salted() -> None:
     assert passwords.hash_password(PASSWORD) != passwords.hash_password(PASSWORD)
 
 
-@pytest.mark.parametrize("stored", [None, passwords.hash_password(PASSWORD)])
+@pytest.mark.parametrize("stored", [None, passwords.hash_password(PASSWORD)], ids=["unknown", "known"])
 def test_an_unknown_user_costs_one_bcrypt_as_a_known_one(monkeypatch: pytest.MonkeyPatch, stored: str | None) -> None:
     passwords.verify("warm up", None)
     costs = []
