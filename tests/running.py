@@ -40,7 +40,7 @@ _SERVE_WHAT_IS_BUILT = ("-c", "from mhms_app import launch, settings; launch.ser
 _PATIENCE = 180
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class RunningApp:
     """A started clinic.
 
