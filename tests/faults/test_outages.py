@@ -10,7 +10,7 @@ from sqlmodel import select
 from mhms_app import routes
 from mhms_app.accounts.cookies import refused_form
 from mhms_app.booking.models import Appointment
-from mhms_app.errors import Unreachable
+from mhms_app.errors import OutcomeUnknown, Unreachable
 from mhms_app.web import meanwhile
 from mhms_app.web.public.doctor_profile import Profile
 from mhms_app.web.screen import Screen
@@ -81,7 +81,8 @@ def test_what_could_not_be_done_in_time_says_so_and_can_be_asked_again(clinic: S
         patient.call(CHOOSE, {"slot_id": slot_id})
         clinic.line.set(Line.CUT)
         said = patient.call(CONFIRM, {"form": {"reason": "a cough"}})
-        assert said.notice == Unreachable.sentence
+        # Whether it got as far as the commit depends on which connection the pool had for it.
+        assert said.notice in (Unreachable.sentence, OutcomeUnknown.sentence)
         assert said.var(Screen, "meanwhile") == ""
         assert booked(clinic, slot_id) == []
         clinic.line.set(Line.OPEN)
