@@ -46,7 +46,7 @@ class Crowd:
     slots: list[int] = field(default_factory=list)
 
     def fill(self, session: Session) -> None:
-        """Put everybody into an empty database."""
+        """Put other people into the database, and a doctor whose slots are all free."""
         doctor = builders.doctor(session)
         patients = [builders.patient(session) for _ in range(6)]
         self.doctor = builders.key(doctor)
@@ -146,7 +146,9 @@ class _Client(threading.Thread):
 
 @contextmanager
 def storm(app: RunningApp, crowd: Crowd) -> Iterator[History]:
-    """Everybody books, moves and cancels until the block ends."""
+    """Everybody books, moves and cancels until the block ends; they are new, and nobody has an appointment yet."""
+    with app.database() as session:
+        crowd.fill(session)
     history, stop = History(), threading.Event()
     clients = [_Client(app, crowd, cookie, history, stop) for cookie in crowd.cookies]
     for client in clients:
