@@ -8,12 +8,18 @@ from datetime import UTC, datetime
 
 os.environ.setdefault("MHMS_BCRYPT_COST", "4")  # the cost is the setting's business, not each test's
 
+import hypothesis
 import pytest
 from sqlmodel import Session
 
 from mhms_app import db
 from mhms_app.settings import settings
 from tests.databases import ENGINES, fresh_database
+
+# The same examples in every run; MHMS_TEST_EXPLORE=1 looks at others each time.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+if not os.environ.get("MHMS_TEST_EXPLORE"):
+    hypothesis.settings.load_profile("repeatable")
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)  # a Monday, 09:00 in Berlin
 
