@@ -26,13 +26,13 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from bench.programs import free_port, running_nginx, running_pgbouncer
+from bench.servers import CLINIC
 from mhms_app import db, launch, sealed
 from mhms_app.settings import settings
 from tests.databases import ROOT, fresh_database
 from tests.redis_server import RedisServer, running_redis
 
 PATIENCE = 240.0  # seconds for something to start, on a busy machine too
-_SERVE = "from mhms_app import launch; from mhms_app.settings import settings; launch.serve(settings())"
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Machine:
         """Start it; ``wait_until_ready`` waits for it."""
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _SERVE], cwd=ROOT, env=self._environment, stdout=log, stderr=log
+                [sys.executable, "-c", CLINIC], cwd=ROOT, env=self._environment, stdout=log, stderr=log
             )
 
     @property

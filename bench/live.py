@@ -6,7 +6,6 @@ The tabs are opened from several addresses of this machine, for one may open 500
 from __future__ import annotations
 
 import asyncio
-import json
 import multiprocessing
 import time
 from collections.abc import Iterator
@@ -18,12 +17,12 @@ from uuid import uuid4
 import psutil
 from redis import Redis
 from sqlalchemy import text
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 
 from bench import servers
 from bench.people import MONDAY, People, gather
 from bench.table import Row
-from bench.visitors import HYDRATE, Ask, Tab, event
+from bench.visitors import Tab, open_tab
 from mhms_app import db, routes
 from mhms_app.booking.statement import book_at_once
 from tests.databases import fresh_database
@@ -181,25 +180,9 @@ async def _open_all(tab: Tab, number: int, place: int) -> None:
     async def one_after_the_other() -> None:
         while waiting:
             source = f"127.0.{1 + place}.{1 + waiting.pop() // AN_ADDRESS}"
-            _open.append(await _connect(tab, source))
+            _open.append(await open_tab(tab, local_addr=(source, 0), ping_interval=None))
 
     await asyncio.gather(*(one_after_the_other() for _ in range(AT_ONCE)))
-
-
-async def _connect(tab: Tab, source: str) -> ClientConnection:
-    socket = await connect(
-        f"ws://{tab.address}/_event/?EIO=4&transport=websocket&token={uuid4()}",
-        origin=f"http://{tab.address}",
-        compression=None,
-        max_size=None,
-        local_addr=(source, 0),
-        ping_interval=None,
-    )
-    await socket.recv()
-    await socket.send("40/_event," + json.dumps({"event": event(tab, Ask(HYDRATE, {"vars": {}}))}))
-    while '"is_hydrated_rx_state_":true' not in str(await socket.recv()):
-        pass
-    return socket
 
 
 def _wait_for(slot_id: int) -> tuple[list[float], int, int]:

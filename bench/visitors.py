@@ -95,14 +95,19 @@ def _close_tabs(_: None) -> None:
         _loop.run_until_complete(_open.pop()[1].close())
 
 
-async def open_tab(tab: Tab) -> ClientConnection:
-    """Open a socket as Reflex's client does, and wait until the page is there."""
+async def open_tab(tab: Tab, **options: Any) -> ClientConnection:
+    """Open a socket as Reflex's client does, and wait until the page is there.
+
+    Args:
+        options: further ones of ``websockets.connect``.
+    """
     socket = await connect(
         f"ws://{tab.address}/_event/?EIO=4&transport=websocket&token={uuid4()}",
         origin=f"http://{tab.address}",
         additional_headers={"Cookie": tab.cookie},
         compression=None,
         max_size=None,
+        **options,
     )
     await socket.recv()
     await socket.send("40/_event," + json.dumps({"event": event(tab, Ask(HYDRATE, {"vars": {}}))}))

@@ -21,7 +21,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import IO, Any
 
-from sqlalchemy import Column, Connection, Date, LargeBinary, Table, Time, func, inspect, select, text
+from sqlalchemy import Column, Connection, Date, LargeBinary, Table, Time, func, select, text
 from sqlmodel import Session, SQLModel
 
 import mhms_app.accounts.models
@@ -173,9 +173,9 @@ def _snapshot() -> Iterator[Connection]:
 
 
 def _revision(connection: Connection) -> str:
-    if not inspect(connection).has_table("alembic_version"):
+    if (revision := db.revision_of(connection)) is None:
         raise BackupFailed("The database has no tables of MHMS.")
-    return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one())
+    return revision
 
 
 def _count(connection: Connection, table: Table) -> int:

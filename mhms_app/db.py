@@ -370,17 +370,18 @@ def is_migrated(session: OrmSession) -> bool:
     It may have more: while a new version is rolled out, the old one goes on beside tables that have been expanded, and
     nothing that it needs is taken away before the version after that (docs/operations.md, "Upgrade").
     """
-    revision = _revision(session.connection())
+    revision = revision_of(session.connection())
     return revision is not None and revision not in _revisions()[1:]
 
 
 def is_newer(connection: Connection) -> bool:
     """Say whether the database was migrated by a later version than this."""
-    revision = _revision(connection)
+    revision = revision_of(connection)
     return revision is not None and revision not in _revisions()
 
 
-def _revision(connection: Connection) -> str | None:
+def revision_of(connection: Connection) -> str | None:
+    """The revision to which the database was migrated; None when it has no tables of MHMS."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

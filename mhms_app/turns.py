@@ -9,7 +9,6 @@ while (``patiently``), which for the person behind it is an answer that takes a 
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import heapq
 import random
 from collections.abc import Awaitable, Callable
@@ -18,7 +17,7 @@ from enum import IntEnum
 from itertools import count
 from typing import TypeVar
 
-from mhms_app import db
+from mhms_app import db, trace
 from mhms_app.errors import Busy, OutcomeUnknown, TryAgain, Unreachable
 
 T = TypeVar("T")
@@ -69,8 +68,7 @@ class Turns:
         """
         await self._turn(urgency)
         try:
-            context = contextvars.copy_context()
-            return await asyncio.get_running_loop().run_in_executor(self._pool, context.run, work)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, trace.carried(work))
         finally:
             self._pass_on()
 

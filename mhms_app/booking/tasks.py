@@ -48,14 +48,4 @@ async def tend_waiting_list() -> None:
 
 
 async def _every_minute(task: str, work: Callable[[], int], trouble: str, *, wake: asyncio.Event | None = None) -> None:
-    """Do something every minute, and whenever it is woken."""
-    wake = wake or asyncio.Event()
-    while True:
-        wake.clear()
-        try:
-            await asyncio.to_thread(work)
-            pulse.beat(task)
-        except Exception as error:  # an outage, most likely; it must not stop for good
-            log.warning(trouble, type(error).__name__)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(wake.wait(), _EVERY)
+    await pulse.keep_doing(task, work, every=_EVERY, log=log, trouble=trouble, wake=wake)

@@ -93,11 +93,6 @@ class _Open:
         self.has_news.set()
 
 
-def connected_tabs(app: rx.App) -> set[str]:
-    """The tokens of the tabs that are open in this worker."""
-    return set(_connected(app))
-
-
 def _connected(app: rx.App) -> Mapping[str, str]:
     """The connection of every tab that has one, by the tab's token."""
     return app.event_namespace.token_to_sid if app.event_namespace else {}

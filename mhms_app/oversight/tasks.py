@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable
 from datetime import timedelta
 
 from sqlmodel import Session
@@ -22,12 +20,14 @@ VERIFY_EVERY = timedelta(days=1)
 
 async def seal() -> None:
     """Seal new entries every few seconds, until cancelled."""
-    await _every("seals", SEAL_EVERY, chain.seal_all, "the audit trail cannot be sealed (%s)")
+    trouble = "the audit trail cannot be sealed (%s)"
+    await pulse.keep_doing("seals", chain.seal_all, every=SEAL_EVERY, log=log, trouble=trouble)
 
 
 async def keep() -> None:
     """Once an hour do what the trail and the settings ask for, until cancelled."""
-    await _every("tidying", HOUR, every_hour, "what is no longer kept cannot be removed (%s)")
+    trouble = "what is no longer kept cannot be removed (%s)"
+    await pulse.keep_doing("tidying", every_hour, every=HOUR, log=log, trouble=trouble)
 
 
 def every_hour() -> None:
@@ -57,13 +57,3 @@ def _verify(session: Session) -> Verified:
     with db.transaction() as writing:  # before the other one ends, and another worker may begin
         checks.note(writing, None, found=found)
     return found
-
-
-async def _every(task: str, seconds: float, work: Callable[[], object], trouble: str) -> None:
-    while True:
-        try:
-            await asyncio.to_thread(work)
-            pulse.beat(task)
-        except Exception as error:  # an outage, most likely; it must not stop for good
-            log.warning(trouble, type(error).__name__)
-        await asyncio.sleep(seconds)
