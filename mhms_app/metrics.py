@@ -43,6 +43,12 @@ def _gauge(name: str, says: str) -> Gauge:
 EVENT_SECONDS = Histogram(
     "mhms_event_seconds", "Time for an event, by its handler.", ["handler"], buckets=_SECONDS, registry=_registry
 )
+EVENT_WAIT_SECONDS = Histogram(
+    "mhms_event_wait_seconds",
+    "Time until an event's turn came, before its handler.",
+    buckets=_SECONDS,
+    registry=_registry,
+)
 EVENTS_REFUSED = Counter(
     "mhms_events_refused", "Events that the gate did not let through, by why.", ["why"], registry=_registry
 )

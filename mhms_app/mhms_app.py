@@ -50,6 +50,7 @@ app: rx.App = rx.App(
         ),
     ],
 )
+app.add_middleware(meter.waits)
 app.add_middleware(Gate())
 if app.sio:
     app.sio.eio.cors_allowed_origins = []  # the wall has judged the origin, and knows every name of this machine

@@ -34,6 +34,7 @@ class Numbers:
         memory: resident, in bytes.
         connections: that it uses of the database.
         hears: whether changes of other workers reach it; None where there is no channel.
+        waited: the longest, in seconds, that an event of the last moments has waited for its turn.
     """
 
     sockets: int = 0
@@ -42,6 +43,7 @@ class Numbers:
     memory: int = 0
     connections: int = 0
     hears: bool | None = None
+    waited: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import reflex as rx
+from reflex.middleware.middleware import Middleware
+from reflex.state import BaseState, StateUpdate
+from reflex_base.event import Event
 
 from mhms_app import db, metrics, pulse
 from mhms_app.oversight import workers
@@ -21,6 +26,41 @@ log = logging.getLogger(__name__)
 _EVERY = 1.0  # seconds
 _STATM = Path("/proc/self/statm")  # its second number is the resident memory, in pages (proc(5))
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_ARRIVED = "_mhms_arrived"  # of an event: when it did, by ``time.perf_counter``
+
+
+class Waits(Middleware):
+    """How long events wait for their turn: behind others of their tab, for its State, and for the loop itself."""
+
+    def __init__(self) -> None:
+        self._longest = 0.0
+
+    def begin(self, app: rx.App) -> None:
+        """From now on know of each event when it arrived, for which Reflex has no hook."""
+        processor: Any = app.event_processor
+        enqueue = processor.enqueue
+
+        def stamped(token: str, event: Event, *others: Any, **more: Any) -> Any:
+            vars(event).setdefault(_ARRIVED, time.perf_counter())  # one that is put off has waited since the first time
+            return enqueue(token, event, *others, **more)
+
+        processor.enqueue = stamped
+
+    async def preprocess(self, app: rx.App, state: BaseState, event: Event) -> StateUpdate | None:
+        """Its turn has come; it goes on."""
+        if arrived := vars(event).get(_ARRIVED):
+            waited = time.perf_counter() - arrived
+            metrics.EVENT_WAIT_SECONDS.observe(waited)
+            self._longest = max(self._longest, waited)
+        return None
+
+    def take_longest(self) -> float:
+        """The longest wait since this was last asked, in seconds."""
+        longest, self._longest = self._longest, 0.0
+        return longest
+
+
+waits = Waits()
 
 
 async def run(app: rx.App) -> None:
@@ -28,6 +68,7 @@ async def run(app: rx.App) -> None:
     loop, life = asyncio.get_running_loop(), Life()
     lags: deque[float] = deque(maxlen=round(workers.EVERY / _EVERY))
     signed = float("-inf")
+    waits.begin(app)
     while True:
         asked = loop.time()
         await asyncio.sleep(_EVERY)
@@ -36,7 +77,7 @@ async def run(app: rx.App) -> None:
         metrics.LOOP_LAG.set(lags[-1])
         if loop.time() - signed >= workers.EVERY:
             signed = loop.time()
-            await asyncio.to_thread(_sign, life, numbers)
+            await asyncio.to_thread(_sign, life, replace(numbers, waited=round(waits.take_longest(), 3)))
 
 
 def _measure(app: rx.App, lag: float) -> Numbers:

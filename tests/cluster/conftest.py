@@ -10,12 +10,14 @@ from bench.cluster import Cluster, running_cluster
 from tests.socket.cast import Cast
 
 DRAIN = 2  # seconds
+METRICS_TOKEN = "the token of this test only, long enough"
 
 
 @pytest.fixture(scope="package", params=["machines"])  # the name keeps those together that share it
 def clinic() -> Iterator[tuple[Cluster, Cast]]:
     cast = Cast()
-    with running_cluster(fill=cast.fill, pooled=True, environment={"MHMS_DRAIN_SECONDS": str(DRAIN)}) as cluster:
+    environment = {"MHMS_DRAIN_SECONDS": str(DRAIN), "MHMS_METRICS_TOKEN": METRICS_TOKEN}
+    with running_cluster(fill=cast.fill, pooled=True, environment=environment) as cluster:
         yield cluster, cast
 
 

@@ -72,6 +72,7 @@ class Process:
     tabs: str
     memory: str
     late: str
+    waited: str
     seen: str
 
 
@@ -160,6 +161,7 @@ def _workers(found: Figures, now: datetime) -> list[Process]:
             tabs=words.number(worker.numbers.sockets),
             memory=system.size(worker.numbers.memory),
             late=f"{worker.numbers.lag * 1000:.0f} ms",
+            waited=f"{worker.numbers.waited * 1000:.0f} ms",
             seen=words.ago(worker.seen_at, now=now),
         )
         for worker in found.alive
@@ -230,7 +232,7 @@ def _curve(title: str, day: Day) -> rx.Component:
 
 
 def _processes() -> rx.Component:
-    headings = ("Machine and process", "Since", "Open tabs", "Memory", "Late by", "Heard of")
+    headings = ("Machine and process", "Since", "Open tabs", "Memory", "Late by", "Longest wait", "Heard of")
     return rx.cond(
         System.workers,
         theme.table("Workers", headings, rx.foreach(System.workers, _process)),
@@ -247,6 +249,7 @@ def _process(process: Process) -> rx.Component:
         theme.cell(rx.el.span(process.tabs, class_name="numbers"), label="Open tabs"),
         theme.cell(rx.el.span(process.memory, class_name="numbers"), label="Memory"),
         theme.cell(rx.el.span(process.late, class_name="numbers"), label="Late by"),
+        theme.cell(rx.el.span(process.waited, class_name="numbers"), label="Longest wait"),
         theme.cell(process.seen, label="Heard of", quiet=True),
     )
 
