@@ -21,7 +21,7 @@ from mhms_app.availability import hours
 from mhms_app.calendars import google
 from mhms_app.errors import ClinicError
 from mhms_app.notifications import dispatcher
-from mhms_app.oversight import figures, retention, system
+from mhms_app.oversight import backups, figures, retention, system
 from mhms_app.oversight.system import Finding, Mood
 from mhms_app.settings import Settings, SettingsError, settings
 
@@ -145,6 +145,11 @@ def save_backup(file: Annotated[Path, typer.Argument(help="A new file.")]) -> No
     """Write the whole database to a file, as it is at this moment; the clinic goes on meanwhile."""
     saved = backup.save(file)
     typer.echo(f"{file} holds {saved.total} rows, as they were at {saved.made_at}.")
+    try:
+        with db.transaction() as session:
+            backups.note(session, rows=saved.total, size=file.stat().st_size, revision=saved.revision)
+    except SQLAlchemyError as error:  # a replica can be saved, and takes no notes
+        typer.echo(f"It is whole, but the audit trail does not know of it ({type(error).__name__}).", err=True)
 
 
 @app.command()

@@ -90,6 +90,7 @@ class Settings(BaseModel):
     keep_sessions_days: Annotated[int, Field(ge=1, le=3650)] = 90
     keep_messages_days: Annotated[int, Field(ge=1, le=3650)] = 30
     keep_audit_days: Annotated[int, Field(ge=365, le=36500)] = 3650
+    backup_max_age_days: Annotated[int, Field(ge=0, le=365)] = 0
     demo: Flag = False
 
     @field_validator("time_zone")
@@ -156,6 +157,7 @@ class Settings(BaseModel):
         filled.setdefault("state", "redis" if filled.get("redis_url") else "memory")
         is_production = filled.get("env", "development") == "production"
         filled.setdefault("drain_seconds", 10 if is_production else 0)
+        filled.setdefault("backup_max_age_days", 2 if is_production else 0)
         filled.setdefault("demo", not is_production)
         filled.setdefault("verify_email", is_production)
         filled.setdefault("require_two_factor", is_production)

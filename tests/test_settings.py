@@ -61,6 +61,7 @@ def test_production_is_accepted_when_it_is_safe() -> None:
     assert settings.database_url == "postgresql+psycopg://mhms@db.example/mhms"
     assert read_settings({**PRODUCTION, "MHMS_WORKERS": "4", "MHMS_REDIS_URL": "redis://localhost"}).workers == 4
     assert settings.drain_seconds == 10
+    assert settings.backup_max_age_days == 2
 
 
 def test_a_database_that_has_another_direct_address_is_behind_a_pooler() -> None:
@@ -109,6 +110,8 @@ def test_tabs_are_kept_in_redis_where_there_is_one_unless_said_otherwise() -> No
         ("MHMS_KEEP_SESSIONS_DAYS", "0", {}),
         ("MHMS_KEEP_MESSAGES_DAYS", "0", {}),
         ("MHMS_KEEP_AUDIT_DAYS", "364", {}),
+        ("MHMS_BACKUP_MAX_AGE_DAYS", "-1", {}),
+        ("MHMS_BACKUP_MAX_AGE_DAYS", "366", {}),
         ("MHMS_TRUSTED_PROXY_HOPS", "6", {}),
         ("MHMS_METRICS_TOKEN", "short", {}),
         ("MHMS_TRACES_URL", "collector:4318", {}),

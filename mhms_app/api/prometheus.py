@@ -91,6 +91,9 @@ def _families(found: Figures) -> Iterator[Metric]:
     yield _gauge("mhms_outbox_dead", "Messages that were given up.", outbox.dead)
     yield _gauge("mhms_holds", "Slots that are kept for somebody.", found.holds)
     yield _gauge("mhms_audit_unsealed_seconds", "For how long an entry of the audit trail waits for its seal.", lag)
+    if found.backed_up_at:
+        at_last = found.backed_up_at.timestamp()
+        yield _gauge("mhms_backup_timestamp_seconds", "When the last backup was made by MHMS itself.", at_last)
     is_whole = not (found.check and found.check.problem)
     yield _gauge("mhms_audit_whole", "Whether verifying the audit trail found nothing wrong.", is_whole)
     yield _gauge("mhms_workers", "Workers that were there within a minute.", len(found.alive))

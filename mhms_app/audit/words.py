@@ -122,6 +122,7 @@ GROUPS: dict[str, tuple[str, dict[str, str]]] = {
             "audit.verify": "verified the audit trail",
             "audit.trim": "removed entries whose time of keeping is over",
             "retention.tidy": "removed what is no longer kept",
+            "backup.make": "made a backup",
             "demo.load": "loaded the demo clinic",
         },
     ),

@@ -21,7 +21,7 @@ from mhms_app.audit.violations import Seen
 from mhms_app.availability.models import Slot
 from mhms_app.notifications import service as notifications
 from mhms_app.notifications.service import OutboxCounts
-from mhms_app.oversight import checks, workers
+from mhms_app.oversight import backups, checks, workers
 from mhms_app.oversight.checks import Check
 from mhms_app.oversight.workers import SILENT, WorkerRow
 from mhms_app.settings import settings
@@ -56,6 +56,7 @@ class Figures:
     Attributes:
         unsealed_since: when the first entry of the audit trail was made that has no seal yet.
         sealed_to: the last position of its chain.
+        backed_up_at: when ``cli backup`` was last run; None is never.
         holds: slots that are kept for somebody.
         redis: whether it answers; None where none is configured.
         bookings, refused: of each of the last hours, the current one last; logins that were refused.
@@ -67,6 +68,7 @@ class Figures:
     unsealed_since: datetime | None
     sealed_to: int
     check: Check | None
+    backed_up_at: datetime | None = None
     violations: tuple[Seen, ...] = ()
     holds: int = 0
     workers: tuple[WorkerRow, ...] = ()
@@ -99,6 +101,7 @@ def read(session: Session) -> Figures:
         unsealed_since=chain.waits_since(session),
         sealed_to=chain.head(session).position,
         check=checks.last_check(session),
+        backed_up_at=backups.last(session),
         violations=violations.counts(session),
         holds=session.scalar(select(func.count()).select_from(Slot).where(_HELD)) or 0,
         workers=workers.list_workers(session),

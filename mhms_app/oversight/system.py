@@ -88,6 +88,8 @@ def _judge(found: Figures) -> Iterator[Finding]:
     yield _workers(found)
     yield _tasks(found)
     yield _trail(found)
+    if longest := settings().backup_max_age_days:
+        yield _backup(found, longest=timedelta(days=longest))
     if found.redis is not None:
         yield _redis(found.redis)
     if deaf := [worker for worker in found.alive if worker.numbers.hears is False]:
@@ -203,6 +205,20 @@ def _trail(found: Figures) -> Finding:
         )
     whole = f", and was whole {lasting(found.at - found.check.at)} ago" if found.check else ""
     return Finding("Audit trail", f"It is sealed up to position {found.sealed_to}{whole}.")
+
+
+def _backup(found: Figures, *, longest: timedelta) -> Finding:
+    age = found.at - found.backed_up_at if found.backed_up_at else None
+    stands = f"The last one was made {lasting(age)} ago." if age is not None else "None was ever made."
+    if age is None or age > longest:
+        return Finding(
+            "Backup",
+            stands,
+            Mood.ATTENTION,
+            "Let a timer run python -m mhms_app.cli backup. Where the database is saved otherwise, say so with "
+            "MHMS_BACKUP_MAX_AGE_DAYS=0 (docs/operations.md).",
+        )
+    return Finding("Backup", stands)
 
 
 def _redis(answers: bool) -> Finding:

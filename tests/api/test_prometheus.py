@@ -17,10 +17,11 @@ from mhms_app.api.app import make_api
 from mhms_app.audit import service as audit
 from mhms_app.booking import rules
 from mhms_app.notifications import service as notifications
-from mhms_app.oversight import figures
+from mhms_app.oversight import backups, figures
 from mhms_app.oversight.workers import Life, Numbers
 from tests import builders
 from tests.api.conftest import ADDRESS, METRICS_TOKEN
+from tests.conftest import NOW
 from tests.running import RunningApp
 from tests.socket.hostile import tab
 from tests.socket.matrix import WIRE_NAME
@@ -95,6 +96,7 @@ def test_what_waits_in_the_database_is_told_whichever_worker_is_asked() -> None:
             session, email="jo@example.com", name="Jo", temporary_password="abcd", good_for="3 days"
         )
         audit.record(session, actor_id=None, action="test.done")
+        backups.note(session, rows=40, size=4000, revision="0004")
         Life().sign(session, tasks={"mail": db.clock.now()}, numbers=Numbers(hears=False))
     db.clock.freeze(db.clock.now() + timedelta(seconds=40))
     found = read(ask(METRICS_TOKEN).text)
@@ -107,6 +109,7 @@ def test_what_waits_in_the_database_is_told_whichever_worker_is_asked() -> None:
         "mhms_workers_deaf": 1,
     }
     assert {name: found[name, ()] for name in expected} == expected
+    assert found["mhms_backup_timestamp_seconds", ()] == NOW.timestamp()
     assert ("mhms_task_done_timestamp_seconds", ("mail",)) in found
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from sqlmodel import select
 from typer.testing import CliRunner
 
 from mhms_app import db
 from mhms_app.audit import chain
 from mhms_app.audit import service as audit
+from mhms_app.audit.models import AuditEntry
 from mhms_app.cli import app
 from mhms_app.errors import ClinicError
 
@@ -61,6 +65,17 @@ def test_checking_says_what_the_page_says_and_fails_when_something_is_broken(
     assert "LOOK  Workers: None has spoken for a minute." in lines
     assert lines[-2] == "FAIL  E-mail service: It does not answer (ConnectError)."
     assert done.exit_code == 1
+
+
+def test_checking_knows_of_the_last_backup(tmp_path: Path, configure: Callable[[str, str], None]) -> None:
+    configure("MHMS_BACKUP_MAX_AGE_DAYS", "1")
+    assert "LOOK  Backup: None was ever made." in CliRunner().invoke(app, ["check"]).output
+    run("backup", str(tmp_path / "clinic.backup"))
+    assert "ok    Backup: The last one was made" in CliRunner().invoke(app, ["check"]).output
+    with db.transaction(read_only=True) as session:
+        noted = session.exec(select(AuditEntry).where(AuditEntry.action == "backup.make")).one()
+    size = (tmp_path / "clinic.backup").stat().st_size
+    assert re.fullmatch(rf"[1-9]\d* rows, {size} bytes, revision \d{{4}}", noted.detail)
 
 
 def test_tidying_says_what_went() -> None:

@@ -34,11 +34,17 @@ WELL = Figures(
     unsealed_since=NOW - 2 * SECOND,
     sealed_to=40,
     check=Check(NOW - 3 * HOUR, "", 38),
+    backed_up_at=NOW - 47 * HOUR,
     workers=(WORKER,),
     redis=True,
     bookings=(0,) * 24,
     refused=(0,) * 22 + (4, 1),
 )
+
+
+@pytest.fixture(autouse=True)
+def in_need_of_backups(configure: Callable[[str, str], None]) -> None:
+    configure("MHMS_BACKUP_MAX_AGE_DAYS", "2")
 
 
 def waiting(age: timedelta) -> OutboxCounts:
@@ -69,6 +75,8 @@ TROUBLES: dict[str, tuple[dict[str, object], str, Mood, str]] = {
     "not whole": ({"check": Check(NOW, "Entry 3 is missing.", 2)}, "Audit trail", Mood.BROKEN, "Entry 3 is missing"),
     "unsealed": ({"unsealed_since": NOW - 11 * MINUTE}, "Audit trail", Mood.ATTENTION, "11 minutes old"),
     "no Redis": ({"redis": False}, "Redis", Mood.BROKEN, "does not answer"),
+    "never saved": ({"backed_up_at": None}, "Backup", Mood.ATTENTION, "None was ever made"),
+    "saved long ago": ({"backed_up_at": NOW - 49 * HOUR}, "Backup", Mood.ATTENTION, "made 2 days ago"),
     "guessing": ({"refused": (0,) * 23 + (101,)}, "Logins", Mood.ATTENTION, "101 within an hour"),
 }
 
@@ -92,6 +100,11 @@ def test_what_is_not_well_is_named_and_says_what_helps(trouble: str) -> None:
     assert (unwell.name, unwell.mood) == (name, mood)
     assert words in unwell.words
     assert len(unwell.advice) > 20
+
+
+def test_whoever_saves_the_database_otherwise_is_not_asked_for_backups(configure: Callable[[str, str], None]) -> None:
+    configure("MHMS_BACKUP_MAX_AGE_DAYS", "0")
+    assert "Backup" not in {each.name for each in judge(replace(WELL, backed_up_at=None))}
 
 
 def test_a_worker_that_has_just_started_is_given_time() -> None:
