@@ -271,6 +271,15 @@ def alone(session: OrmSession, what: str) -> bool:
     return bool(session.scalar(select(func.pg_try_advisory_xact_lock(func.hashtextextended(what, 0)))))
 
 
+def in_turn(session: OrmSession, what: str) -> None:
+    """Wait until no other transaction does this, and do it alone until this one ends.
+
+    On SQLite whoever writes is always alone.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(what, 0))))
+
+
 def announce(session: OrmSession, fact: object) -> None:
     """Tell every listener about ``fact`` once this transaction is committed."""
     session.info.setdefault(_ANNOUNCED, []).append(fact)

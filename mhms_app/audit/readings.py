@@ -2,31 +2,40 @@
 
 A page reads in a transaction that cannot write, and on SQLite must wait for no writer. So services note what is looked
 at (``service.note``), and once the page has its answer a thread of its own writes it down.
+
+A worker remembers what it wrote, which spares most readings the database. What another worker wrote stands there, and
+is looked for before writing.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from sqlalchemy import select
+from sqlmodel import Session, col
+
 from mhms_app import db, trace
 from mhms_app.audit import service as audit
+from mhms_app.audit.models import AuditEntry
 from mhms_app.audit.service import Reading
 
 AGAIN = timedelta(minutes=10)
 """Within which the same person looking at the same thing in the same session is one reading."""
 
 _MOST = 10_000  # readings remembered by a worker
+_COUNTED = re.compile(r"\d+ shown(, )?")
 
 log = logging.getLogger(__name__)
 
 
 class Readings:
-    """What was written down lately, and the thread that writes."""
+    """What was written down lately as far as this worker knows, and the thread that writes."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -55,18 +64,50 @@ class Readings:
         try:
             with db.transaction() as session:
                 for one in readings:
-                    audit.come_from(session, one.origin)
-                    counted = "" if one.rows is None else f"{one.rows} shown"
-                    audit.record(
-                        session,
-                        actor_id=one.actor_id,
-                        action=one.action,
-                        object_type=one.object_type,
-                        object_id=one.object_id,
-                        detail=", ".join(filter(None, (counted, one.detail))),
-                    )
+                    db.in_turn(session, f"reading of {one.actor_id}")
+                    if before := _last(session, one):
+                        self._remember(one, before)
+                    else:
+                        _record(session, one)
         except Exception as error:  # an outage: what was read was read, and the next reading is tried again
             log.error("%d readings are not in the audit trail (%s)", len(readings), type(error).__name__)
+
+    def _remember(self, reading: Reading, at: datetime) -> None:
+        """It was written down then, by another worker."""
+        with self._lock:
+            self._seen[replace(reading, rows=None)] = at
+
+
+def _last(session: Session, reading: Reading) -> datetime | None:
+    """When the same was last written down, if that was so lately that this is no other reading."""
+    found = session.execute(
+        select(col(AuditEntry.at), col(AuditEntry.detail))
+        .where(
+            col(AuditEntry.actor_id) == reading.actor_id,
+            col(AuditEntry.action) == reading.action,
+            col(AuditEntry.at) > db.clock.now() - AGAIN,
+            col(AuditEntry.object_type) == reading.object_type,
+            col(AuditEntry.object_id) == reading.object_id,
+            col(AuditEntry.session_id) == reading.origin.session_id,
+            col(AuditEntry.acted_by) == reading.origin.acted_by,
+            col(AuditEntry.address) == reading.origin.address,
+        )
+        .order_by(col(AuditEntry.at).desc())
+    )
+    return next((at for at, detail in found if _COUNTED.sub("", detail, count=1) == reading.detail), None)
+
+
+def _record(session: Session, reading: Reading) -> None:
+    audit.come_from(session, reading.origin)
+    counted = "" if reading.rows is None else f"{reading.rows} shown"
+    audit.record(
+        session,
+        actor_id=reading.actor_id,
+        action=reading.action,
+        object_type=reading.object_type,
+        object_id=reading.object_id,
+        detail=", ".join(filter(None, (counted, reading.detail))),
+    )
 
 
 _readings = Readings()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -110,6 +111,29 @@ def test_looking_again_is_one_reading_for_a_while(clinic: dict[str, str], now: d
     db.clock.freeze(now + AGAIN)
     look(clinic["admin"], what, ledger)
     assert len(read()) == 3
+
+
+def test_workers_write_down_one_reading_together(clinic: dict[str, str], now: datetime) -> None:
+    """Each remembers what it wrote itself; what the others wrote is in the trail."""
+    with db.transaction(read_only=True) as session:
+        actor = sessions.resolve(session, clinic["admin"], address="203.0.113.9")
+        LOOKS["user.list"][1](session, actor)  # type: ignore[arg-type]
+    (seen,) = audit.noted(session)
+    workers = [Readings() for _ in range(4)]
+
+    def all_look(*details: str) -> int:
+        readings = [replace(seen, rows=count, detail=detail) for count, detail in enumerate(details)]
+        written = [worker.keep(readings) for worker in workers]
+        assert all(one is None or one.result(timeout=30) is None for one in written)
+        return len(read())
+
+    assert all_look("page 1") == 1
+    assert all_look("page 1", "page 2") == 2
+    db.clock.freeze(now + AGAIN - timedelta(seconds=1))
+    workers.append(Readings())  # one that has just been started
+    assert all_look("page 1", "page 2") == 2
+    db.clock.freeze(now + AGAIN)
+    assert all_look("page 1", "page 2") == 4
 
 
 def test_whoever_is_refused_has_looked_at_nothing(clinic: dict[str, str]) -> None:
