@@ -5,9 +5,9 @@ person acts in. When all of them hold it swaps the slot's state and writes appoi
 entry; when any of them does not, it changes nothing and says nothing, and ``service.book`` finds out why.
 It tells the other workers too, in the words of ``facts.encode``.
 It also leaves everything to ``service.book`` while another booking of the same patient is under way: what it
-would decide on, a statement that had to wait has read before. Close to the limit of appointments it does so too: it
-counts before it has the patient's lock, and would not see one that commits in between. So it does with a slot that
-the waiting list offers, and with an administrator who acts as the patient.
+would decide on, a statement that had to wait has read before. One that has just committed it could miss in the same
+way; so upcoming appointments are counted by a function, which looks when the patient is locked already. What the
+waiting list offers is left to the service too, and an administrator who acts as the patient.
 A property test holds the two to the same answer, and another the two messages to the same content.
 """
 
@@ -18,7 +18,7 @@ import json
 from psycopg.errors import IntegrityError
 from sqlalchemy.exc import IntegrityError as WrappedIntegrityError
 
-from mhms_app import db, trace
+from mhms_app import db, spans, trace
 from mhms_app.accounts.sessions import hash_token
 from mhms_app.availability.slots import SlotsChanged
 from mhms_app.booking import rules
@@ -60,10 +60,7 @@ WITH person AS (
         SELECT FROM appointment a
         WHERE a.patient_id = person.patient_id AND a.status IN ('booked', 'checked_in')
           AND a.starts_at < wanted.ends_at AND a.ends_at > wanted.starts_at
-    ) AND (
-        SELECT count(*) FROM appointment a
-        WHERE a.patient_id = person.patient_id AND a.status IN ('booked', 'checked_in') AND a.ends_at > %(now)s
-    ) < wanted.most_active - 3 AND (
+    ) AND upcoming_appointments(person.patient_id, %(now)s) < wanted.most_active AND (
         SELECT count(*) FROM appointment a
         WHERE a.patient_id = person.patient_id AND a.status = 'no_show' AND a.department_id = wanted.department_id
           AND a.starts_at > %(now)s - wanted.missed_days * interval '24 hours'
@@ -83,14 +80,14 @@ WITH person AS (
     RETURNING id
 ), promised AS (
     INSERT INTO outbox_message (kind, recipient_email, recipient_name, payload, idempotency_key, state, attempts,
-                                next_attempt_at, last_error, created_at)
+                                next_attempt_at, last_error, created_at, traceparent)
     SELECT 'BOOKING_CONFIRMATION', email, full_name,
            (%(payload)s::jsonb || jsonb_build_object(
                'starts_at', to_char(starts_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'),
                'ends_at', to_char(ends_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"'),
                'doctor', doctor, 'department', department, 'location', location)
              || CASE time_zone WHEN '' THEN '{}' ELSE jsonb_build_object('own_time_zone', time_zone) END)::json,
-           %(message_key)s, 'waiting', 0, %(now)s, '', %(now)s
+           %(message_key)s, 'waiting', 0, %(now)s, '', %(now)s, %(traceparent)s
     FROM taken
 ), noted AS (
     INSERT INTO audit_entry (at, actor_id, action, object_type, object_id, detail, address, session_id,
@@ -140,6 +137,7 @@ def book_at_once(token: str, address: str, *, slot_id: int, reason: str, key: st
         "reference": reference,
         "payload": json.dumps(message.data),
         "message_key": message.key,
+        "traceparent": spans.traceparent(),
         "channel": db.CHANNEL,
     }
     try:

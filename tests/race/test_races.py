@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from sqlalchemy import text
 
 from mhms_app import db
 from mhms_app.accounts import sessions
@@ -85,6 +86,28 @@ def test_the_second_of_two_waits_for_the_first_and_is_refused(database: str) -> 
                 time.sleep(0.01)
         assert answer.result().refusal == "SlotTaken"
     assert what_must_never_be() == []
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_what_is_counted_under_a_lock_is_what_was_committed_before_it(database: str) -> None:
+    """A statement that begins, then waits, counts the booking that commits meanwhile."""
+    people = cast(patients=1)
+    counting = """SELECT pg_advisory_xact_lock(1)::text, upcoming_appointments(id, :now),
+        (SELECT count(*) FROM appointment) AS known_at_the_beginning FROM patient"""
+
+    def count_after_waiting() -> tuple[int, int]:
+        with db.transaction() as session:
+            _, counted, known = session.execute(text(counting), {"now": MORNING}).one()
+        return counted, known
+
+    with ThreadPoolExecutor(1) as another:
+        with db.transaction() as session:
+            session.execute(text("SELECT pg_advisory_xact_lock(1)"))
+            answer = another.submit(count_after_waiting)
+            while not (answer.done() or count(WAITING)):
+                time.sleep(0.01)
+            assert book(attempt(people.patients[0], people.slots[0])).reference
+        assert answer.result() == (1, 0)
 
 
 def test_nobody_hoards_appointments_from_many_tabs(database: str, crowd: Crowd) -> None:
