@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import sys
 import time
 import traceback
@@ -27,6 +28,7 @@ MAX_BODY = 64 * 1024
 """Bytes."""
 MAX_SKEW = 300
 """Seconds that a signature's timestamp may lie before or after now."""
+_TRACEPARENT = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
 Event = Mapping[str, Any]
 Response = dict[str, Any]
@@ -79,11 +81,12 @@ class Mailer:
             log("invalid", detail=str(invalid))
             return answer(422, error="invalid", detail=str(invalid))
         mail = render(message, from_address=self.from_address, now=datetime.fromtimestamp(now, UTC))
-        return self._send_once(mail, message.kind, key_hash(message.idempotency_key), now=now)
+        key = key_hash(message.idempotency_key)
+        about = {"kind": message.kind, "key": key[:16], **_trace(event.get("headers", {}))}
+        return self._send_once(mail, key, about, now=now)
 
-    def _send_once(self, mail: EmailMessage, kind: str, key: str, *, now: float) -> Response:
+    def _send_once(self, mail: EmailMessage, key: str, about: Mapping[str, str], *, now: float) -> Response:
         owner = uuid.uuid4().hex
-        about = {"kind": kind, "key": key[:16]}
         match self.store.claim(key, owner, now=now):
             case Claim.DONE:
                 log("duplicate", **about)
@@ -149,6 +152,13 @@ def _trouble(error: Exception, **about: str) -> Response:
     where = traceback.extract_tb(error.__traceback__)[-1]
     log("failed", error=type(error).__name__, at=f"{Path(where.filename).name}:{where.lineno}", **about)
     return answer(503, error="try_again")
+
+
+def _trace(headers: Mapping[str, str]) -> dict[str, str]:
+    """The trace-id of a caller that traces (W3C Trace Context, section 3.2), for the log."""
+    given = {name.lower(): value for name, value in headers.items()}
+    found = _TRACEPARENT.fullmatch(given.get("traceparent", ""))
+    return {"trace": found[1]} if found else {}
 
 
 def _body(event: Event) -> bytes:

@@ -70,9 +70,23 @@ def span(name: str, *, parent: Mapping[str, str] | None = None, **attributes: st
     """Everything within the block, as one span.
 
     Args:
-        parent: the headers of a request, where it comes from a proxy that is believed.
+        parent: the headers of a request, where it comes from a proxy that is believed; or what ``traceparent`` said.
     """
     return _NOTHING if _tracer is None else _span(_tracer, name, parent, attributes)
+
+
+def traceparent() -> str | None:
+    """What names the span that is open here, so that others go on from it; None where there is none.
+
+    It is the header of that name: W3C Trace Context, section 3.2.
+    """
+    if _tracer is None:
+        return None
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator  # noqa: PLC0415 - as above
+
+    carrier: dict[str, str] = {}
+    TraceContextTextMapPropagator().inject(carrier)
+    return carrier.get("traceparent")
 
 
 def rename(name: str, **attributes: str) -> None:

@@ -7,8 +7,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from uuid import uuid4
 
+import httpx
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -18,9 +22,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from mhms_app import db, spans, trace
+from mhms_app.accounts import sessions
+from mhms_app.booking import service as booking
+from mhms_app.booking.statement import book_at_once
 from mhms_app.notifications import service as notifications
 from mhms_app.notifications.dispatcher import dispatch_once
-from mhms_app.notifications.senders import RecordingSender
+from mhms_app.notifications.senders import LambdaSender, RecordingSender
+from tests import builders
 from tests.databases import ROOT
 
 CANARY = "canary-7f3a"
@@ -91,6 +99,36 @@ def test_a_delivery_is_a_span_and_names_nobody(finished: Finished) -> None:
     assert names[-1] == "deliver ACCOUNT_PASSWORD"
     assert "UPDATE" in names
     assert CANARY not in words(finished())
+
+
+@pytest.mark.usefixtures("database", "now")
+def test_what_a_booking_promises_is_sent_in_its_trace_and_the_mail_service_is_told(finished: Finished) -> None:
+    with db.transaction() as session:
+        patient, doctor = builders.patient(session), builders.doctor(session)
+        slot = builders.slot(session, doctor, db.clock.now() + timedelta(days=1))
+        actor, token = builders.actor(session, patient), sessions.open_session(session, user_id=patient.user_id)
+    wanted: dict[str, Any] = {"slot_id": builders.key(slot), "reason": "", "key": str(uuid4())}
+    with spans.span("an event"):
+        if not book_at_once(token, "", **wanted):  # as on SQLite
+            assert db.engine().dialect.name == "sqlite"
+            with db.transaction() as session:
+                booking.book(session, actor, **wanted)
+    told: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        told.append(request.headers["traceparent"])
+        return httpx.Response(200, json={"status": "sent"})
+
+    assert dispatch_once(LambdaSender(httpx.Client(transport=httpx.MockTransport(answer)))) == 1
+    by_name = {span.name: span for span in finished()}
+    event, delivery = by_name["an event"], by_name["deliver BOOKING_CONFIRMATION"]
+    assert delivery.parent and (delivery.parent.trace_id, delivery.parent.span_id) == ids(event)
+    assert [tuple(int(part, 16) for part in one.split("-")[1:3]) for one in told] == [ids(delivery)]
+
+
+def ids(span: ReadableSpan) -> tuple[int, int]:
+    assert span.context
+    return span.context.trace_id, span.context.span_id
 
 
 def test_a_request_continues_the_trace_of_a_proxy(finished: Finished) -> None:

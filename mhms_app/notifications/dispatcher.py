@@ -38,11 +38,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One message that this worker may send until ``until``."""
+    """One message that this worker may send until ``until``; ``traceparent`` as in ``OutboxMessage``."""
 
     id: int
     attempts: int
     until: datetime
+    traceparent: str | None
     message: Message
 
 
@@ -69,6 +70,7 @@ def claim_due(*, limit: int) -> list[Claim]:
         .returning(
             col(OutboxMessage.id),
             col(OutboxMessage.attempts),
+            col(OutboxMessage.traceparent),
             col(OutboxMessage.kind),
             col(OutboxMessage.recipient_email),
             col(OutboxMessage.recipient_name),
@@ -79,12 +81,13 @@ def claim_due(*, limit: int) -> list[Claim]:
     )
     with db.transaction() as session:
         taken = session.execute(take).all()
-    return [Claim(id_, attempts, until, Message(*fields)) for id_, attempts, *fields in taken]
+    return [Claim(id_, attempts, until, traced, Message(*fields)) for id_, attempts, traced, *fields in taken]
 
 
 def deliver(sender: Sender, claim: Claim) -> None:
     """Send a claimed message and write down what became of it. Raises nothing but what the database raises."""
-    with spans.span(f"deliver {claim.message.kind}"):
+    promised = {"traceparent": claim.traceparent} if claim.traceparent else None
+    with spans.span(f"deliver {claim.message.kind}", parent=promised):
         _deliver(sender, claim)
 
 

@@ -57,3 +57,8 @@ class OutboxMessage(SQLModel, table=True):
         sa_column_kwargs={"server_default": false()},
         description="they have closed their account: it is blanked as soon as it is sent or dead",
     )
+    traceparent: str | None = Field(
+        default=None,
+        max_length=55,
+        description="the trace in which it was promised (W3C Trace Context, section 3.2); None where nobody traces",
+    )

@@ -13,6 +13,7 @@ from typing import Protocol
 import httpx
 from email_validator import validate_email
 
+from mhms_app import spans
 from mhms_app.notifications.rules import Outcome, Verdict, meaning
 from mhms_app.notifications.service import Message
 from mhms_app.settings import settings
@@ -44,6 +45,8 @@ class LambdaSender:
             "X-MHMS-Timestamp": timestamp,
             "X-MHMS-Signature": signature(settings().email_secret, timestamp, body),
         }
+        if traceparent := spans.traceparent():
+            headers["traceparent"] = traceparent
         try:
             answer = self._client.post(settings().email_url, content=body, headers=headers)
         except httpx.TimeoutException:

@@ -15,7 +15,7 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, update
 from sqlmodel import Session, col, func, or_, select
 
-from mhms_app import db, routes
+from mhms_app import db, routes, spans
 from mhms_app.actor import Actor, Role, require_role
 from mhms_app.audit import service as audit
 from mhms_app.db import Page
@@ -148,6 +148,7 @@ def columns(message: Message) -> dict[str, Any]:
         "next_attempt_at": now,
         "last_error": "",
         "created_at": now,
+        "traceparent": spans.traceparent(),
     }
 
 
@@ -474,6 +475,7 @@ def resend(session: Session, actor: Actor | None, *, message_id: int) -> OutboxR
         message.idempotency_key = f"{base}#{int(number or 1) + 1}"
     message.state, message.attempts, message.last_error, message.sent_at = Delivery.WAITING.value, 0, "", None
     message.created_at = message.next_attempt_at = db.clock.now()
+    message.traceparent = spans.traceparent()
     session.add(message)
     db.announce(session, OutboxChanged())
     audit.record(session, actor_id=admin.user_id, action="message.resend", object_type="message", object_id=message_id)

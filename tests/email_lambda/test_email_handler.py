@@ -214,6 +214,17 @@ def test_a_process_killed_between_sending_and_marking_leaves_one_file(mailer, ev
     assert len(files(mail_dir)) == 1
 
 
+@pytest.mark.parametrize(
+    ("traceparent", "told"),
+    [(f"00-{'4' * 32}-{'2' * 16}-01", "4" * 32), ("00-forged\n", None), (f"00-{'4' * 32}-{'2' * 16}-01\n", None)],
+)
+def test_a_caller_that_traces_finds_its_trace_in_the_log(mailer, event, body, capfd, traceparent, told):
+    request = event(body())
+    mailer.handle(request | {"headers": request["headers"] | {"Traceparent": traceparent}})
+    (line,) = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert (line["outcome"], line.get("trace")) == ("sent", told)
+
+
 def test_the_log_tells_outcomes_and_no_secrets(mailer, event, body, capfd):
     password = "brisk-otter-42-lake"
     request = event(body("ACCOUNT_PASSWORD", key="account:jana", temporary_password=password))
