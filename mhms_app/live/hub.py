@@ -18,6 +18,7 @@ from typing import Any, ClassVar, TypeVar
 
 import reflex as rx
 from reflex.state import StateUpdate
+from reflex.utils.token_manager import SocketRecord
 from reflex_base.constants import SocketEvent
 from reflex_base.constants.state import FIELD_MARKER
 
@@ -73,9 +74,10 @@ class _Seat:
     screen: type[Any]
     apart: bool
 
-    def is_open(self, connected: Mapping[str, str]) -> bool:
+    def is_open(self, connected: Mapping[str, SocketRecord]) -> bool:
         """Whether the tab is still connected as it was when it began to watch."""
-        return connected.get(self.client_token) == self.connection
+        record = connected.get(self.client_token)
+        return record is not None and record.sid == self.connection
 
 
 @dataclass(eq=False, slots=True)
@@ -93,9 +95,9 @@ class _Open:
         self.has_news.set()
 
 
-def _connected(app: rx.App) -> Mapping[str, str]:
+def _connected(app: rx.App) -> Mapping[str, SocketRecord]:
     """The connection of every tab that has one, by the tab's token."""
-    return app.event_namespace.token_to_sid if app.event_namespace else {}
+    return app.event_namespace._token_manager.token_to_socket if app.event_namespace else {}
 
 
 @dataclass(slots=True)
@@ -187,12 +189,12 @@ class Hub:
             self._wake = None
             stop()
 
-    def _sweep(self, connected: Mapping[str, str], before: int) -> None:
+    def _sweep(self, connected: Mapping[str, SocketRecord], before: int) -> None:
         """Forget the tabs that were closed, and what was heard so long ago that no screen is still reading."""
         self._forget_closed(list(self._rooms.values()), connected)
         self._heard_of = {topic: number for topic, number in self._heard_of.items() if number > before}
 
-    def _forget_closed(self, rooms: Iterable[_Open], connected: Mapping[str, str]) -> None:
+    def _forget_closed(self, rooms: Iterable[_Open], connected: Mapping[str, SocketRecord]) -> None:
         seats = [seat for opened in rooms for seat in opened.seats.values()]
         for seat in seats:
             if not seat.is_open(connected):
@@ -252,6 +254,8 @@ class Hub:
             return
         except Exception:
             log.exception("a room could not look")
+            return
+        if not (news or shown):
             return
         seats = list(opened.seats.values())
         if shown:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from reflex.utils.token_manager import SocketRecord
 
 from mhms_app import db
 from mhms_app.errors import LoginRequired, TryAgain
@@ -74,8 +75,9 @@ class App:
 
     @property
     def event_namespace(self) -> Any:
-        there = {token: f"socket of {token}" for token in self.screens if token not in self.gone}
-        return SimpleNamespace(token_to_sid=there, namespace="/_event")
+        open_tabs = [token for token in self.screens if token not in self.gone]
+        there = {token: SocketRecord(instance_id="", sid=f"socket of {token}") for token in open_tabs}
+        return SimpleNamespace(_token_manager=SimpleNamespace(token_to_socket=there), namespace="/_event")
 
     def opens(self, token: str) -> Screen:
         return self.screens.setdefault(token, Screen(token))

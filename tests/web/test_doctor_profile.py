@@ -158,3 +158,34 @@ def test_the_ways_in_lead_back_to_the_week_and_the_slot(profile: Profile) -> Non
 def test_the_room_for_a_reason_is_told_when_it_gets_little(profile: Profile, length: int, said: str) -> None:
     profile._remember("x" * length)
     assert profile.room == said
+
+
+def test_what_is_gone_is_taken_away_without_asking_the_database(profile: Profile) -> None:
+    look(profile, [SlotsChanged(DOCTOR.id, (TEN.id,), came=False)])
+    look(profile, [])
+    assert times(profile) == [("09:00", False), ("10:00", True), ("14:00", False)]
+    assert bridge.look.call_count == 0  # type: ignore[attr-defined]
+
+
+def test_when_the_next_free_time_is_gone_the_one_after_it_is_named(profile: Profile) -> None:
+    """In the week itself it is known; further on the database knows."""
+    profile._show(BookableWeek(DOCTOR, MONDAY, (NINE_OCLOCK, TEN), NINE_OCLOCK, None), hub.heard)
+    look(profile, [SlotsChanged(DOCTOR.id, (NINE_OCLOCK.id,), came=False)])
+    assert (profile.following.id, bridge.look.call_count) == (TEN.id, 0)  # type: ignore[attr-defined]
+    bridge.look.return_value = BookableWeek(DOCTOR, MONDAY, (), NEXT_WEEK, None)  # type: ignore[attr-defined]
+    look(profile, [SlotsChanged(DOCTOR.id, (TEN.id,), came=False)])
+    assert (profile.following.id, bridge.look.call_count) == (NEXT_WEEK.id, 1)  # type: ignore[attr-defined]
+
+
+def test_whoever_steps_apart_is_drawn_what_the_room_was_told_meanwhile(profile: Profile) -> None:
+    """The room speaks past the State of a tab: what that knew before says nothing about what the tab shows."""
+    gone, freed = SlotsChanged(DOCTOR.id, (TEN.id,), came=False), SlotsChanged(DOCTOR.id, (), False, (TEN,))
+    asyncio.run(profile._week.look([gone], AsyncMock()))
+    profile._choose(TWO)
+    asyncio.run(profile._week.look([freed], AsyncMock()))
+    profile._clean()
+    asyncio.run(profile._on_change([freed]))
+    assert "days" in profile.dirty_vars
+    profile._clean()
+    asyncio.run(profile._on_change([]))
+    assert "days" not in profile.dirty_vars

@@ -120,6 +120,7 @@ class Profile(Screen):
     _hold: Hold | None = None
     _move: AppointmentRow | None = None
     _booked: int = 0  # the slot that was booked on this page
+    _is_drawn: bool = False  # while it stands apart: whether ``days`` are what the tab shows
 
     @handler()
     async def load(self) -> None:
@@ -341,7 +342,6 @@ class Profile(Screen):
         self.title = words.days_between(found.monday, found.monday + timedelta(days=days_shown(found.free) - 1))
         self.zone = words.zone_name(found.free[0].starts_at if found.free else now)
         self.is_first = found.monday <= week_of(today)
-        self.empty = not found.free
         self.following, self.onwards = onwards_of(found, now)
         self.day = words.local(found.free[0].starts_at).weekday() if found.free else 0
         self._enter(heard).show(found)
@@ -349,15 +349,24 @@ class Profile(Screen):
 
     def _enter(self, heard: int) -> WeekRoom:
         """Be told of the week: alone whoever has chosen a slot, together with all the others who has not."""
-        return hub.enter(self, self._week, since=heard, apart=bool(self._slot or self._own))
+        if not self._is_apart:
+            self._is_drawn = False  # from now on the room draws, and this State hears nothing of it
+        return hub.enter(self, self._week, since=heard, apart=self._is_apart)
+
+    @property
+    def _is_apart(self) -> bool:
+        return bool(self._slot or self._own)
 
     def _is_here(self, slot: SlotRow) -> bool:
         """Whether a slot is in the week that is shown."""
         return week_of(words.local(slot.starts_at).date()) == self._monday
 
     def _draw(self) -> None:
-        """Draw the week from what is known of it."""
-        self.days = self._week.days(self._own)
+        """Draw the week from what is known of it; what this tab was sent for itself already is not sent again."""
+        days = self._week.days(self._own)
+        if days != self.days or not self._is_drawn:
+            self.days, self._is_drawn = days, self._is_apart
+            self.empty = not any(day.morning or day.afternoon for day in days)
 
     def _choose(self, slot: SlotRow | None) -> None:
         """Make a slot the one to be booked, or none; say so if it is free no more."""
@@ -399,14 +408,14 @@ class Profile(Screen):
         if self._slot and LookAgain in map(type, news) and self._is_here(self._slot):
             gone |= {self._slot.id} - {slot.id for slot in self._week.free}
         gone -= {slot.id for slot in self._own}
-        self.news = self.news or any(change.came for change in changes)
+        if any(change.came for change in changes):
+            self.news = True
         if self._hold and self._hold.slot_id in freed:
             time = self.chosen.short
             self._forget_hold()
             self.lapsed = f"{time} is no longer kept for you. It is still free: confirm it now, or choose another."
         self._own = tuple(slot for slot in self._own if slot.id not in freed)
         self._draw()
-        self.empty = not any(day.morning or day.afternoon for day in self.days)
         if self._slot and self._slot.id in gone and not self.problem:
             self._refuse(f"{words.clock(self._slot.starts_at)} has just been taken.", self._slot)
 
