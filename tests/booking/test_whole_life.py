@@ -15,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from sqlmodel import Session, select
@@ -342,6 +342,11 @@ def _apart(spans: Any) -> None:
 @pytest.mark.parametrize("kind", ENGINES)
 def test_what_must_be_true_stays_true_whatever_happens(kind: str) -> None:
     steps = settings(
-        max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        max_examples=25,
+        stateful_step_count=30,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        phases=set(Phase) - {Phase.shrink, Phase.explain},  # else a failure is not told before the time limit ends it
     )
     run_state_machine_as_test(type("Clinic", (Clinic,), {"kind": kind}), settings=steps)
