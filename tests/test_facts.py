@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from mhms_app import db, facts
 from mhms_app.accounts.sessions import SessionsEnded, hash_token
 from mhms_app.availability.slots import ANY_FREE_TIME, SlotRow, SlotsChanged, free_times
-from mhms_app.booking.news import PatientChanged, of_patient
+from mhms_app.booking.news import ANY_PATIENT, PatientChanged, of_patient
 from mhms_app.notifications.service import OutboxChanged
 
 NINE = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
@@ -59,7 +59,7 @@ def test_a_fact_names_whom_it_is_news_for() -> None:
     checked_in = SlotsChanged(7, gone=(), came=False)
     assert free_times(7) not in checked_in.topics
     assert {free_times(7), ANY_FREE_TIME} <= set(SlotsChanged(7, gone=(1,), came=False).topics)
-    assert PatientChanged(3).topics == (of_patient(3),)
+    assert PatientChanged(3).topics == (of_patient(3), ANY_PATIENT)
 
 
 def test_the_wire_is_what_the_guarded_statement_writes() -> None:

@@ -17,6 +17,7 @@ from mhms_app.accounts import links, rules, sessions
 from mhms_app.accounts.link_rules import CHANGING, TEMPORARY_PASSWORD, Purpose, in_words, password_is_over
 from mhms_app.accounts.locks import lock_user
 from mhms_app.accounts.models import Patient, User
+from mhms_app.accounts.news import PersonChanged
 from mhms_app.actor import Actor as Actor
 from mhms_app.actor import Role as Role
 from mhms_app.actor import require_role as require_role
@@ -236,6 +237,7 @@ def set_active(session: Session, actor: Actor | None, *, user_id: int, active: b
     session.add(user)
     action = "user.activate" if active else "user.deactivate"
     audit.record(session, actor_id=admin.user_id, action=action, object_type="user", object_id=user_id)
+    db.announce(session, PersonChanged(user_id))
     notifications.account_action(
         session, email=user.email, name=user.full_name, action="unlocked" if active else "locked"
     )
@@ -299,6 +301,7 @@ def change_role(session: Session, user_id: int, role: Role) -> User:
         session.add(Patient(user_id=user_id))
     sessions.close_all(session, user_id=user_id)
     session.flush()
+    db.announce(session, PersonChanged(user_id))
     return user
 
 

@@ -17,6 +17,7 @@ from mhms_app.availability import hours
 from mhms_app.booking import changes, proposals
 from mhms_app.booking.leave_rules import Fate, Outcome
 from mhms_app.booking.models import Appointment, Leave, LeaveItem, Status
+from mhms_app.booking.news import PatientChanged
 from mhms_app.booking.rules import NotBookable, NotChangeable
 from mhms_app.booking.service import lock_patient
 from mhms_app.directory import service as directory
@@ -42,6 +43,8 @@ def settle(session: Session, *, item_id: int) -> None:
     item.done_at, item.outcome = db.clock.now(), outcome.value
     session.add(item)
     session.flush()
+    if outcome is Outcome.DESK:
+        db.announce(session, PatientChanged(row.patient_id))
 
 
 def finish_all() -> int:

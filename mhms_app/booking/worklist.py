@@ -21,6 +21,7 @@ from mhms_app.audit import service as audit
 from mhms_app.audit.models import AuditEntry
 from mhms_app.booking import rules
 from mhms_app.booking.models import Appointment, DeskNote, Leave, LeaveItem, Status
+from mhms_app.booking.news import PatientChanged
 from mhms_app.db import Page, UTCDateTime
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.errors import NotFound
@@ -157,6 +158,7 @@ def mark_done(session: Session, actor: Actor | None, *, appointment_id: int, not
         )
     )
     session.flush()
+    db.announce(session, PatientChanged(row.patient_id))
     audit.record(
         session,
         actor_id=person.user_id,

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from datetime import timedelta
+from uuid import uuid4
 
 from mhms_app import routes
+from mhms_app.accounts.models import User
+from mhms_app.booking import service as booking
+from mhms_app.directory.models import Department
 from mhms_app.web.admin.bookings import Bookings
 from mhms_app.web.admin.overview import Overview
+from mhms_app.web.admin.users import Users
+from mhms_app.web.admin.worklist import Worklist
+from mhms_app.web.components.desk_count import DeskCount
 from mhms_app.web.doctor.availability import Availability
 from mhms_app.web.doctor.day import Day
 from mhms_app.web.patient.home import Home
 from mhms_app.web.public.doctor_profile import Profile
 from mhms_app.web.public.doctors import Directory
 from mhms_app.web.public.landing import Landing
+from tests import builders
 from tests.running import RunningApp
-from tests.socket.cast import MORNING, Cast
+from tests.socket.cast import MORNING, STRANGERS_NAME, Cast
 from tests.socket.hostile import Said, tab
 
 CHOOSE, LEAVE, CONFIRM = (f"{Profile.get_full_name()}.{name}" for name in ("choose", "leave", "confirm"))
@@ -114,3 +123,51 @@ def test_a_patient_hears_what_the_clinic_has_done_and_strangers_do_not(app: Runn
         at_home.hears_that(lambda said: reference in str(said.var(Home, "before")))
         told = stranger.hears_that(lambda said: slots(said).get(slot_id) is False)
     assert not [word for word in (reference, "Moreau", "secret", "ill.") if word in told.text]
+
+
+def test_a_list_of_bookings_follows_as_it_is_filtered_and_so_does_its_panel(app: RunningApp, cast: Cast) -> None:
+    bookings = Bookings.get_full_name()
+    with ExitStack() as stack:
+        reader, other, colleague = (stack.enter_context(tab(app, cast.cookie["admin"])) for _ in range(3))
+        patient = stack.enter_context(tab(app, cast.cookie["patient"]))
+        reader.visit(routes.with_query(routes.ADMIN_BOOKINGS, q="Moreau", status="booked"))
+        other.visit(routes.with_query(routes.ADMIN_BOOKINGS, q="Canarybird"))
+        colleague.visit(routes.ADMIN_BOOKINGS)
+        patient.visit(week(cast))
+        patient.call(CHOOSE, {"slot_id": cast.free.pop()})
+        reference = patient.call(CONFIRM, {"form": {"reason": ""}}).redirect.rpartition("/")[2]
+        for admin in (reader, colleague):
+            admin.hears_that(lambda said: reference in str(said.var(Bookings, "lines")))
+            assert admin.call(f"{bookings}.open", {"reference": reference}).var(Bookings, "chosen")["patient"]
+        colleague.call(f"{bookings}.cancel", {"form": {"note": "The doctor is ill."}})
+        gone = reader.hears_that(lambda said: "no longer on this page" in said.notice)
+        assert reference not in str(gone.var(Bookings, "lines"))
+        assert gone.var(Bookings, "chosen") is None  # the panel stays, and with it what is being typed there
+        lines = other.hears_that(lambda said: said.var(Bookings, "lines")).var(Bookings, "lines")
+        assert {line["patient"] for line in lines} == {STRANGERS_NAME}
+
+
+def test_the_worklist_follows_what_colleagues_do(app: RunningApp, cast: Cast) -> None:
+    with app.database() as session:
+        within = session.get_one(Department, cast.department)
+        leaver = builders.doctor(session, name="Dr. Lea Ver", within=within)
+        slot = builders.slot(session, leaver, MORNING + timedelta(days=9))
+        patient = builders.actor(session, session.get_one(User, cast.user["patient"]))
+        reference = booking.book(session, patient, slot_id=builders.key(slot), reason="", key=str(uuid4())).reference
+        user_id = leaver.user_id
+    worklist, users = Worklist.get_full_name(), Users.get_full_name()
+    with ExitStack() as stack:
+        desk, colleague, elsewhere = (stack.enter_context(tab(app, cast.cookie["admin"])) for _ in range(3))
+        assert reference not in str(desk.visit(routes.ADMIN_WORKLIST).var(Worklist, "lines"))
+        elsewhere.visit(routes.ADMIN_WORKLIST)
+        elsewhere.go(routes.ADMIN_USERS)
+        colleague.visit(routes.ADMIN_USERS)
+        colleague.call(f"{users}.open", {"user_id": user_id})
+        colleague.call(f"{users}.set_active", {"active": False})
+        desk.hears_that(lambda said: reference in str(said.var(Worklist, "lines")))
+        colleague.visit(routes.ADMIN_WORKLIST)
+        colleague.call(f"{worklist}.open", {"reference": reference})
+        colleague.call(f"{worklist}.finish", {"form": {"note": "Called."}})
+        done = desk.hears_that(lambda said: said.var(Worklist, "lines") == [])
+        assert done.var(DeskCount, "number") == ""
+        assert elsewhere.drain().var(Worklist, "lines") is None

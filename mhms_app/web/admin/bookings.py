@@ -11,9 +11,12 @@ import reflex as rx
 
 from mhms_app import routes
 from mhms_app.actor import Actor, Role
+from mhms_app.availability.slots import ANY_DOCTOR
 from mhms_app.booking import lists
 from mhms_app.booking.lists import BookingRow, Filter
+from mhms_app.directory import departments
 from mhms_app.directory import service as directory
+from mhms_app.live.hub import hub
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components import listing
 from mhms_app.web.components.changing import Changing, Chosen, change_button, change_panel
@@ -63,15 +66,20 @@ class Bookings(Listing, DoctorChoice, Changing, Screen):
         await self._show()
 
     async def _show(self) -> None:
+        heard = hub.heard
         page, doctors, departments = await bridge.read(self, _look, asked=self.asked, number=self._number)
         now = bridge.now()
         self.lines = [line_of(row, now) for row in page.rows]
         self._offer(doctors)
-        self.departments = [(str(row.id), row.name) for row in departments]
+        if self.departments != (offered := [(str(row.id), row.name) for row in departments]):
+            self.departments = offered
         self.export_path = address_of(routes.with_query(routes.BOOKINGS_CSV, **self.asked))
         self._show_pages(len(page.rows), page.total)
+        self._watch(ANY_DOCTOR, since=heard)
 
     def _chosen(self, line: Line) -> Chosen:
+        if not line.can_change:
+            return Chosen()
         return Chosen(
             line.reference,
             patient=line.patient,
@@ -88,7 +96,7 @@ def _look(session: Session, actor: Actor | None, *, asked: Mapping[str, str], nu
     return (
         lists.list_bookings(session, actor, wanted=Filter.of(asked), page=number, size=SIZE),
         directory.list_all_doctors(session, actor),
-        directory.list_departments(session, actor, include_closed=True),
+        departments.list_departments(session, actor, include_closed=True),
     )
 
 
@@ -183,6 +191,7 @@ def _row(line: Line, action: Callable[[Line], rx.Component] | None) -> rx.Compon
         theme.cell(line.when, label="Time"),
         theme.cell(theme.chip(line.status, line.tone), label="Status"),
         *([theme.cell(action(line), actions=True)] if action else []),
+        key=line.reference,  # what has the focus keeps it when others come in between
     )
 
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 import reflex as rx
 
 from mhms_app import routes
+from mhms_app.accounts.news import ANY_PERSON
 from mhms_app.actor import Actor, Role
 from mhms_app.availability.slots import ANY_DOCTOR
 from mhms_app.booking import desk, lists
 from mhms_app.booking.lists import Outcome, Week
 from mhms_app.booking.lists import Overview as Facts
+from mhms_app.booking.news import ANY_PATIENT
 from mhms_app.live.hub import Ask, Room, hub
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.admin.bookings import Line, bookings_table, line_of
@@ -91,7 +93,7 @@ class _Office(Room):
     rest = 0.8
 
     def __init__(self) -> None:
-        super().__init__(_Office, ANY_DOCTOR)
+        super().__init__(_Office, ANY_DOCTOR, ANY_PATIENT, ANY_PERSON)
 
     async def look(self, news: Sequence[Any], ask: Ask[Any]) -> Mapping[str, Any]:
         """The numbers as they are by now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar
@@ -11,15 +12,19 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from mhms_app import routes
+from mhms_app.accounts.news import ANY_PERSON
 from mhms_app.actor import Role
+from mhms_app.availability.slots import ANY_DOCTOR
 from mhms_app.booking import worklist
+from mhms_app.booking.news import ANY_PATIENT
 from mhms_app.booking.worklist import DeskRow
+from mhms_app.live.hub import hub
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.changing import Changing, Chosen, change_button, change_panel, reach
 from mhms_app.web.components.desk_count import DeskCount
 from mhms_app.web.components.listing import SIZE, Listing, beside, list_card
 from mhms_app.web.components.only_for import only_for
-from mhms_app.web.components.unserved import unserved_section
+from mhms_app.web.components.unserved import Unserved, unserved_section
 from mhms_app.web.gate import handler
 from mhms_app.web.screen import Screen
 from mhms_app.web.shell import frame
@@ -69,6 +74,7 @@ class Worklist(Listing, Changing, Screen):
         return await self._done(f"{chosen.patient} is off the list.")
 
     async def _show(self) -> None:
+        heard = hub.heard
         page = await bridge.read(self, worklist.worklist, page=self._number, size=SIZE)
         if not page.rows and self._number > 1:  # the last one of the last page is done
             self._number -= 1
@@ -77,6 +83,12 @@ class Worklist(Listing, Changing, Screen):
         self.lines = [line_of(row, now) for row in page.rows]
         self._show_pages(len(page.rows), page.total)
         await (await self.get_state(DeskCount))._count()
+        self._watch(ANY_DOCTOR, ANY_PATIENT, ANY_PERSON, since=heard)
+
+    async def _on_change(self, news: Sequence[Any]) -> None:
+        """Those who wait in vain stand on the same page."""
+        await super()._on_change(news)
+        await (await self.get_state(Unserved))._show()
 
     def _chosen(self, line: Line) -> Chosen:
         return Chosen(
@@ -144,6 +156,7 @@ def _row(line: Line) -> rx.Component:
             rx.el.div(rx.el.div(line.why), rx.el.div(line.since, class_name="small second")), label="Why it is here"
         ),
         theme.cell(change_button(view, line.reference, "See to it"), actions=True),
+        key=line.reference,  # what has the focus keeps it when others come in between
     )
 
 

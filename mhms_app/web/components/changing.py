@@ -19,6 +19,7 @@ from mhms_app.booking import changes, proposals
 from mhms_app.booking.proposals import Proposal
 from mhms_app.booking.rules import NotBookable
 from mhms_app.errors import Invalid
+from mhms_app.live.hub import hub
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.listing import key_of
 from mhms_app.web.components.pause import pause
@@ -93,7 +94,7 @@ class Changing(rx.State, mixin=True):
     @handler(Role.ADMIN)
     async def open(self: Any, reference: Annotated[str, Field(max_length=12)]) -> None:
         """Show one of the appointments of the list in the panel."""
-        line = next((line for line in self.lines if line.reference == reference), None)
+        line = self._line(reference)
         self.chosen = self._chosen(line) if line else Chosen()
         self.way, self.anybody, self.first = "move", False, ""
         await self._look_for_times()
@@ -146,6 +147,27 @@ class Changing(rx.State, mixin=True):
         self.chosen = Chosen()
         return rx.set_focus("content")
 
+    async def _on_change(self: Any, news: Sequence[Any]) -> None:
+        """Show the list as it is by now, and in the panel what it says; what was typed there stays."""
+        if self.router.url.path.rstrip("/") != self._route:  # another page is open by now
+            hub.leave(self)
+            return
+        patient, was_listed = self.chosen.patient, self._line(self.chosen.reference) is not None
+        await self._show()
+        if not was_listed:
+            return
+        line = self._line(self.chosen.reference)
+        if line is None:
+            self.tell(f"The appointment of {patient} is no longer on this page of the list.", tone="warn")
+            return
+        self.chosen = self._chosen(line)
+        if not self.chosen.reference:
+            self.tell(f"The appointment of {patient} was changed meanwhile.", tone="warn")
+
+    def _line(self: Any, reference: str) -> Any:
+        """The line of the list about an appointment, or None."""
+        return next((line for line in self.lines if line.reference == reference), None)
+
     async def _done(self: Any, sentence: str) -> Any:
         """Put the panel away, show the list as it is now, and say what was done."""
         self.chosen = Chosen()
@@ -154,7 +176,7 @@ class Changing(rx.State, mixin=True):
         return rx.set_focus("content")
 
     def _chosen(self, line: Any) -> Chosen:
-        """What the panel says of a line of the list."""
+        """What the panel says of a line of the list; nothing when it cannot be changed."""
         raise NotImplementedError
 
     async def _look_for_times(self: Any) -> None:

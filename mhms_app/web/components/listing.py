@@ -13,6 +13,8 @@ from pydantic import Field
 
 from mhms_app import routes
 from mhms_app.actor import Role
+from mhms_app.facts import Topic
+from mhms_app.live.hub import Room, hub
 from mhms_app.web import theme, words
 from mhms_app.web.bridge import COUNTED
 from mhms_app.web.components.address import address
@@ -62,6 +64,14 @@ class Listing(rx.State, mixin=True):
         """Read what ``asked`` and ``_number`` say."""
         raise NotImplementedError
 
+    def _watch(self, *topics: Topic, since: int) -> None:
+        """Have ``_on_change`` called after what happens to a topic: however much that is, about once a second.
+
+        Args:
+            since: what ``hub.heard`` said before the list was read.
+        """
+        hub.enter(self, _Watcher(self, *topics), since=since, apart=True)
+
     def _read_address(self: Any) -> None:
         """Ask for what the address says."""
         query = self.router.url.query_parameters
@@ -78,6 +88,15 @@ class Listing(rx.State, mixin=True):
         self.is_first, self.is_last = self._number == 1, self._number >= last_page
         page = self._number if self._number > 1 else ""
         self.address = routes.with_query(self._route, **self.asked, page=page)
+
+
+class _Watcher(Room):
+    """One administrator before a list of their own."""
+
+    rest = 0.8
+
+    def __init__(self, screen: Any, *topics: Topic) -> None:
+        super().__init__((_Watcher, screen.router.session.client_token), *topics)
 
 
 def key_of(text: str) -> int | None:
