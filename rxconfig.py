@@ -9,7 +9,7 @@ from reflex.constants import StateManagerMode
 from reflex.environment import environment
 
 from mhms_app.settings import settings
-from mhms_app.web.build import RelocatableBuild
+from mhms_app.web.build import PaintFirst, RelocatableBuild
 
 _settings = settings()
 if not environment.REFLEX_HOT_RELOAD_OVERRIDE_PATHS.is_set():
@@ -28,6 +28,7 @@ config = rx.Config(
     # Never on disk: pickled states hold what patients see.
     state_manager_mode=StateManagerMode(_settings.state),
     react_strict_mode=False,
-    plugins=[RelocatableBuild()],
+    frontend_compression_formats=["brotli", "gzip"],  # the first that a browser accepts is sent
+    plugins=[RelocatableBuild(), PaintFirst()],
     disable_plugins=[rx.plugins.SitemapPlugin],
 )

@@ -49,7 +49,7 @@ class Wall:
 
     Args:
         app: what is behind the wall.
-        pages: the folder of the built pages, whose inline scripts are allowed by their hashes.
+        pages: the folder of the built pages, each of which may run its own inline scripts.
         separate_pages: development: pages and backend have different ports of one host.
         crowd: how many tabs of this worker wait for an answer, and how one is told to wait.
     """
@@ -62,8 +62,12 @@ class Wall:
         self._opened: Counter[str] = Counter()
         self._minute = 0
         self._posts: Counter[str] = Counter()
-        self._headers = security_headers(inline_script_hashes(pages))
-        self._page_paths = frozenset(f"/{page.parent.relative_to(pages)}" for page in pages.glob("**/index.html"))
+        self._page_headers = {  # by the address without the slash at its end
+            f"/{page.parent.relative_to(pages)}".removesuffix("/."): page_headers(inline_script_hashes(page))
+            for page in pages.glob("**/index.html")
+        }
+        self._other_headers = page_headers(inline_script_hashes(pages / "404.html"))  # also of pages about one of many
+        self._asset_headers = asset_headers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request or a socket through, or refuse it; it has an id of its own from here on."""
@@ -107,7 +111,7 @@ class Wall:
 
     def _as_page(self, scope: Scope) -> Scope:
         """Serve a page under the address that people see, instead of leading them to its folder's (``/login/``)."""
-        return {**scope, "path": f"{scope['path']}/"} if scope["path"] in self._page_paths else scope
+        return {**scope, "path": f"{scope['path']}/"} if scope["path"] in self._page_headers else scope
 
     def _is_own_origin(self, headers: Headers) -> bool:
         """Say whether the browser sent this from one of our own pages; a missing Origin is foreign."""
@@ -156,6 +160,7 @@ class Wall:
     def _with_headers(self, scope: Scope, send: Send) -> Send:
         """Add the security headers to a response; nothing but built assets may be kept by a cache."""
         is_asset = scope["path"].startswith(_ASSETS)
+        page_headers = self._page_headers.get(scope["path"].removesuffix("/"), self._other_headers)
         event_id, began = trace.current(), time.perf_counter()
 
         async def sending(message: Message) -> None:
@@ -165,12 +170,12 @@ class Wall:
                 metrics.HTTP_SECONDS.labels(route, status).observe(time.perf_counter() - began)
                 spans.rename(f"{scope['method']} {route}", **{"http.response.status_code": status})
                 headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers[name] = value
+                is_kept = is_asset and message["status"] == 200
+                headers.update(self._asset_headers if is_kept else page_headers)
                 if leaving.is_announced:
                     headers["Connection"] = "close"
                 headers[trace.HEADER] = event_id
-                if is_asset and message["status"] == 200:
+                if is_kept:
                     headers["Cache-Control"] = "public, max-age=31536000, immutable"
                 elif "cache-control" not in headers:
                     headers["Cache-Control"] = "no-store" if scope["method"] == "POST" else "no-cache"
@@ -236,14 +241,25 @@ def _capped(receive: Receive) -> Receive:
     return receiving
 
 
-def inline_script_hashes(pages: Path) -> tuple[str, ...]:
-    """The CSP hashes of every inline script in the built pages."""
-    bodies = {match for page in pages.rglob("*.html") for match in _INLINE_SCRIPT.findall(page.read_bytes())}
+def inline_script_hashes(page: Path) -> tuple[str, ...]:
+    """The CSP hashes of the inline scripts of a built page; none in development, where it is not built."""
+    bodies = set(_INLINE_SCRIPT.findall(page.read_bytes())) if page.is_file() else set()
     return tuple(sorted(f"'sha256-{base64.b64encode(hashlib.sha256(body).digest()).decode()}'" for body in bodies))
 
 
-def security_headers(script_hashes: tuple[str, ...]) -> dict[str, str]:
-    """The headers of every response (OWASP ASVS 5.0, 3.4).
+def asset_headers() -> dict[str, str]:
+    """The headers of a script, a style or a font: what is said of pages would be longer than most of them."""
+    return {
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        **_stay_behind_tls(),
+    }
+
+
+def page_headers(script_hashes: tuple[str, ...]) -> dict[str, str]:
+    """The headers of a page, and of every other answer but an asset (OWASP ASVS 5.0, 3.4).
 
     Styles are allowed inline because React writes style attributes; scripts are not, and nothing may be
     evaluated.
@@ -278,5 +294,9 @@ def security_headers(script_hashes: tuple[str, ...]) -> dict[str, str]:
     }
     if behind_tls:
         headers["Reporting-Endpoints"] = f'csp="{routes.CSP_REPORTS}"'
-        headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
-    return headers
+    return headers | _stay_behind_tls()
+
+
+def _stay_behind_tls() -> dict[str, str]:
+    behind_tls = settings().base_url.startswith("https://")
+    return {"Strict-Transport-Security": "max-age=31536000; includeSubDomains"} if behind_tls else {}
