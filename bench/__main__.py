@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import warnings
 
-from bench import booking, finding, growth, life, live, pages, sockets, timing, weights
+from bench import booking, faults, finding, growth, life, live, pages, sockets, timing, weights
 from bench.table import machine, say
 
 SECTIONS = {
@@ -20,6 +20,7 @@ SECTIONS = {
     "finding": ("Whole visits among ten million slots, PostgreSQL", finding.measure),
     "lists": ("The administrator's lists as the tables grow", growth.measure_lists),
     "life": ("What touches many rows, against a tenth of the size", life.measure),
+    "faults": ("Faults on two machines of two workers while people book; seconds from their end", faults.measure),
     "timing": ("Does the time of an answer tell whether there is an account?", timing.measure),
     "pages": ("The pages, as Lighthouse sees them", pages.measure),
     "weights": ("The built front end", weights.measure),

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -147,12 +147,29 @@ class Cluster:
         """What all machines have written so far."""
         return "\n".join(machine.log_path.read_text(errors="replace") for machine in self.machines)
 
+    def forget_connections(self) -> None:
+        """Open new ones from now on: the server has ended those of this process too."""
+        self._engine.dispose()
+
     @contextmanager
     def database(self) -> Iterator[Session]:
         """A session in one transaction, committed at the end of the block."""
         with Session(self._engine, expire_on_commit=False) as session:
             yield session
             session.commit()
+
+
+@contextmanager
+def _lambda(folder: Path) -> Iterator[str]:
+    """The e-mail Lambda's own handler, which writes into this folder; yields its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "email_lambda.local", "--port", str(port), "--mail-dir", str(folder)]
+    environment = {**os.environ, "MHMS_EMAIL_SECRET": settings().email_secret}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
 
 
 @contextmanager
@@ -164,6 +181,8 @@ def running_cluster(
     fill: Callable[[Session], object] | None = None,
     environment: Mapping[str, str] | None = None,
     pooled: bool = False,
+    reach: Callable[[str], str] = str,
+    mail_service: Callable[[Path], AbstractContextManager[str]] = _lambda,
     port: int | None = None,
     build: bool = True,
 ) -> Iterator[Cluster]:
@@ -174,6 +193,8 @@ def running_cluster(
         fill: puts people into the database before the machines start.
         environment: further ``MHMS_*`` settings of every machine, such as another MHMS_DATABASE_URL.
         pooled: the machines reach the database through PgBouncer in transaction mode.
+        reach: the address by which machines and PgBouncer reach the database, from the database's own.
+        mail_service: an e-mail service that writes into a folder; yields its address.
         port: of the balancer; None is any that is free.
         build: False serves the pages that are there.
     """
@@ -189,6 +210,7 @@ def running_cluster(
                 fill(session)
                 session.commit()
         redis = stack.enter_context(running_redis())
+        reached = reach(url)
         port = port or free_port()
         address = f"localhost:{port}"
         given = {
@@ -196,13 +218,13 @@ def running_cluster(
             "MHMS_DEMO": "0",
             "MHMS_WORKERS": str(workers),
             "MHMS_BASE_URL": f"http://{address}",
-            "MHMS_DATABASE_URL": stack.enter_context(running_pgbouncer(url)) if pooled else url,
-            "MHMS_DATABASE_DIRECT_URL": url,
+            "MHMS_DATABASE_URL": stack.enter_context(running_pgbouncer(reached)) if pooled else reached,
+            "MHMS_DATABASE_DIRECT_URL": reached,
             "MHMS_REDIS_URL": redis.url,
             "MHMS_TRUSTED_PROXY_HOPS": "1",
             "MHMS_BCRYPT_COST": "4",
             "MHMS_ENCRYPTION_KEYS": sealed.new_key(),
-            "MHMS_EMAIL_URL": stack.enter_context(_lambda(folder)),
+            "MHMS_EMAIL_URL": stack.enter_context(mail_service(folder / "mail")),
             **(environment or {}),
         }
         started = tuple(_machine(folder, number, given) for number in range(machines))
@@ -221,19 +243,6 @@ def _machine(folder: Path, number: int, given: Mapping[str, str]) -> Machine:
     outside = {name: value for name, value in os.environ.items() if not name.startswith(("MHMS_", "REFLEX_"))}
     environment = {**outside, "REFLEX_TELEMETRY_ENABLED": "false", "PYTHONWARNINGS": "ignore", **own, **given}
     return Machine(f"127.0.0.1:{port}", folder / f"machine-{number}.log", environment)
-
-
-@contextmanager
-def _lambda(folder: Path) -> Iterator[str]:
-    """The e-mail Lambda's own handler; yields its address."""
-    port = free_port()
-    command = [sys.executable, "-m", "email_lambda.local", "--port", str(port), "--mail-dir", str(folder / "mail")]
-    environment = {**os.environ, "MHMS_EMAIL_SECRET": settings().email_secret}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from mhms_app.live.doorman import doorman
 from mhms_app.live.hub import hub
 from mhms_app.live.keeper import keeper
 from mhms_app.live.leaving import leaving
+from mhms_app.live.states import States
 from mhms_app.notifications.dispatcher import Dispatcher
 from mhms_app.oversight import tasks as oversight
 from mhms_app.settings import settings
@@ -60,6 +61,7 @@ app.register_lifespan_task(keeper.run)
 app.register_lifespan_task(doorman.run)
 app.register_lifespan_task(leaving.run)
 app.register_lifespan_task(leftovers.run)
+app.register_lifespan_task(States(meanwhile.delta_of(meanwhile.APART)).run)
 app.register_lifespan_task(Dispatcher().run)
 app.register_lifespan_task(HoursPublisher().run)
 app.register_lifespan_task(tasks.remind)

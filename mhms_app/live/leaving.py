@@ -8,12 +8,15 @@ new socket is let in, and those that are open are closed in peace: their tabs co
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+from contextlib import suppress
 
 from mhms_app.live.doorman import LAST_WORDS, doorman
 from mhms_app.settings import settings
 
 LEAVE = signal.SIGUSR1
+_LOOK_SECONDS = 1.0
 _LEEWAY = 0.5  # seconds, until a socket that was closed is gone
 
 
@@ -29,14 +32,23 @@ class Leaving:
     is_closed = False
 
     async def run(self) -> None:
-        """The lifespan task: wait to be asked to leave, then go through the steps."""
-        asked, loop = asyncio.Event(), asyncio.get_running_loop()
+        """The lifespan task: wait to be asked to leave, then go through the steps.
+
+        A worker whose main process has died leaves too, at once: nobody would replace it, and as long as it keeps the
+        port no other main process can be started.
+        """
+        asked, loop, parent = asyncio.Event(), asyncio.get_running_loop(), os.getppid()
         loop.add_signal_handler(LEAVE, asked.set)
-        await asked.wait()
+        while not asked.is_set() and os.getppid() == parent:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asked.wait(), _LOOK_SECONDS)
         self.is_announced = True
-        await asyncio.sleep(settings().drain_seconds)
+        if asked.is_set():
+            await asyncio.sleep(settings().drain_seconds)
         self.is_closed = True
         await doorman.close()
+        if not asked.is_set():
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def seconds_to_leave() -> float:

@@ -19,12 +19,14 @@ from typing import Any, TypeVar, get_type_hints
 
 import reflex as rx
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from redis.exceptions import RedisError
 from reflex.middleware.middleware import Middleware
-from reflex.state import BaseState, OnLoadInternalState, StateUpdate
+from reflex.state import BaseState, OnLoadInternalState, State, StateUpdate
 from reflex_base.constants import RouteVar
-from reflex_base.event import Event
+from reflex_base.event import Event, EventSpec
 from reflex_base.event.context import EventContext
 from reflex_base.registry import RegistrationContext
+from reflex_base.utils.exceptions import LockExpiredError
 from reflex_base.utils.form import FORM_DATA_ENTRIES_KEY
 
 from mhms_app import logs, metrics, routes, trace
@@ -49,6 +51,7 @@ _OWN_EVENTS_OF_REFLEX = frozenset(
     }
 )
 _CONNECTING = frozenset({"hydrate", "hydrate_and_load"})
+_BEGIN_ANEW = f"{State.get_full_name()}.hydrate_and_load"
 _LOOK_UP_AGAIN = 0.5  # seconds
 UNEXPECTED = "This did not work, and nothing was changed. Please try again in a moment."
 
@@ -129,11 +132,20 @@ def handler(
     return decorate
 
 
-def note_failure(exception: Exception) -> None:
-    """Reflex's hook for what fails around a handler: the log names the event."""
-    trace.begin(EventContext.get().txid)
+def note_failure(exception: Exception) -> EventSpec | None:
+    """Reflex's hook for what fails around a handler: the log names the event.
+
+    When the tab's State could not be read or kept in Redis, the page may show what is not so: it is read anew, as when
+    its tab connects, until that works.
+    """
+    context = EventContext.get()
+    trace.begin(context.txid)
     metrics.FAILURES.labels("event").inc()
     logs.note_backend_error(exception)
+    if not isinstance(exception, (RedisError, LockExpiredError)):
+        return None
+    # An Event, unlike an EventSpec, says which connection asks: whose State it is has to be looked up again.
+    return Event(_BEGIN_ANEW, router_data=context.router_data, payload={"vars": {}})  # type: ignore[return-value]
 
 
 def _is_known_as(role: str, who: Role | LoggedIn) -> bool:

@@ -17,6 +17,7 @@ from mhms_app.web.screen import Screen
 BUSY = "The clinic is very busy just now. We keep trying for you; nothing that you typed is lost."
 AWAY = "The connection to the clinic's records is interrupted. We keep trying; nothing that you typed is lost."
 SLOW = "This takes longer than usual. We are still at it; nothing that you typed is lost."
+APART = "The connection to the clinic is interrupted. We keep trying, and this page comes back by itself."
 _SLOW_AFTER = 2.5  # seconds
 
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import email
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import psutil
 import pytest
-from sqlalchemy import update
-from sqlmodel import col, select
 
-from mhms_app.notifications.models import Delivery, OutboxMessage
-from tests.faults.history import Crowd, History, storm
+from tests.faults.history import Crowd, judged, storm
 from tests.faults.postgres import OwnServer, own_server, proxied
 from tests.faults.proxy import FaultProxy, Line
 from tests.running import RunningApp, running_app
@@ -51,35 +46,13 @@ def on_sqlite() -> Iterator[tuple[RunningApp, Crowd]]:
         yield app, crowd
 
 
-def settled(app: RunningApp, history: History) -> None:
-    """The history holds, and every message has been sent exactly once."""
-    deadline = time.monotonic() + 60
-    while unsent(app) and time.monotonic() < deadline:
-        with app.database() as session:  # a claim whose worker died ends after some minutes: they are over
-            claimed = update(OutboxMessage).where(col(OutboxMessage.state) != Delivery.SENT.value)
-            session.execute(claimed.values(next_attempt_at=datetime.now(UTC)))
-        time.sleep(3)
-    assert unsent(app) == []
-    with app.database() as session:
-        history.check(session)
-        keys = session.exec(select(OutboxMessage.idempotency_key)).all()
-    ids = [email.message_from_bytes(path.read_bytes())["Message-ID"] for path in app.mail.glob("*.eml")]
-    assert len(ids) == len(set(ids)) == len(keys)
-
-
-def unsent(app: RunningApp) -> list[str]:
-    with app.database() as session:
-        waiting = select(OutboxMessage.kind).where(col(OutboxMessage.state) != Delivery.SENT.value)
-        return list(session.exec(waiting).all())
-
-
 def test_a_worker_is_killed(clinic: Clinic) -> None:
     with storm(clinic.app, clinic.crowd) as history:
         for _ in range(2):
             (worker,) = clinic.app.workers
             worker.kill()
             history.wait_for_more(MORE)
-    settled(clinic.app, history)
+    assert judged(clinic.app, history).is_good
 
 
 def test_postgresql_crashes(clinic: Clinic) -> None:
@@ -87,7 +60,7 @@ def test_postgresql_crashes(clinic: Clinic) -> None:
         clinic.server.crash()
         history.wait_for_more(MORE)
     clinic.app.forget_connections()
-    settled(clinic.app, history)
+    assert judged(clinic.app, history).is_good
 
 
 @pytest.mark.parametrize("line", [Line.CUT, Line.STALLED, Line.ONE_WAY])
@@ -97,7 +70,7 @@ def test_the_network_to_the_database_is_gone_for_ten_seconds(clinic: Clinic, lin
         time.sleep(CUT_SECONDS)
         clinic.line.set(Line.OPEN)
         history.wait_for_more(MORE)
-    settled(clinic.app, history)
+    assert judged(clinic.app, history).is_good
 
 
 def test_a_worker_is_killed_on_sqlite(on_sqlite: tuple[RunningApp, Crowd]) -> None:
@@ -106,7 +79,7 @@ def test_a_worker_is_killed_on_sqlite(on_sqlite: tuple[RunningApp, Crowd]) -> No
         (worker,) = app.workers
         worker.kill()
         history.wait_for_more(MORE)
-    settled(app, history)
+    assert judged(app, history).is_good
 
 
 def test_the_disk_is_full_on_sqlite(on_sqlite: tuple[RunningApp, Crowd]) -> None:
@@ -118,7 +91,7 @@ def test_the_disk_is_full_on_sqlite(on_sqlite: tuple[RunningApp, Crowd]) -> None
             time.sleep(2)
             assert history.answers == answers, "there was room left"
         history.wait_for_more(MORE)
-    settled(app, history)
+    assert judged(app, history).is_good
 
 
 @contextmanager
