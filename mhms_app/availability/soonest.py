@@ -6,12 +6,26 @@ walk along the index over open slots finds the first. However many slots there a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypedDict
 
-from sqlalchemy import CTE, ColumnElement, Integer, ScalarSelect, Select, and_, column, func, not_, select, values
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    FromClause,
+    Integer,
+    ScalarSelect,
+    Select,
+    and_,
+    bindparam,
+    column,
+    func,
+    not_,
+    select,
+)
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -24,13 +38,17 @@ from mhms_app.availability.rules import DAY, MINUTE, Times
 from mhms_app.availability.slots import IS_FREE, OPEN, STATES
 from mhms_app.availability.when_rules import ANY_TIME, Facts, Nothing, When
 from mhms_app.db import Page, UTCDateTime
+from mhms_app.directory import departments
 from mhms_app.directory import service as directory
+from mhms_app.directory.departments import DepartmentRow
 from mhms_app.directory.models import Department, Doctor
-from mhms_app.directory.service import DepartmentRow, DoctorCard, DoctorRow
+from mhms_app.directory.service import DoctorCard, DoctorRow
 from mhms_app.settings import settings
 
 _STAGES = (1, 7, 28)  # days that are looked at first: most people find something in them
 _SOONEST = 6
+_KINDS: dict[str, Any] = {"department_id": Integer(), "since": UTCDateTime(), "until": UTCDateTime()}
+_AS_STORED = "%Y-%m-%d %H:%M:%S.%f"  # an instant in UTC, in SQLite
 _near = aliased(Slot)
 _IS_FREE = and_(col(_near.state) == OPEN, not_(col(_near.busy)))
 
@@ -106,7 +124,7 @@ def find_doctors(
     soonest = () if search else next_times(session, actor, department_id=department_id, when=when, limit=_SOONEST)
     is_there = cards.total if search else soonest
     return Found(
-        directory.list_departments(session, actor),
+        departments.list_departments(session, actor),
         soonest,
         cards,
         None if is_there else why_nothing(session, actor, **asked, when=when),
@@ -124,7 +142,9 @@ def next_times(
     """
     found: list[NextTime] = []
     for windows in _stages(session, department_id, when):
-        firsts = _firsts(windows).add_columns(col(User.full_name).label("doctor"), col(Department.name).label("place"))
+        firsts = _firsts(session, windows).add_columns(
+            col(User.full_name).label("doctor"), col(Department.name).label("place")
+        )
         nearest = firsts.limit(limit - len(found)).subquery()
         wanted = select(
             col(Slot.id), col(Slot.doctor_id), nearest.c.doctor, nearest.c.place, col(Slot.starts_at), col(Slot.ends_at)
@@ -160,7 +180,7 @@ def fitting_doctors(
         rest = [key for key in order if key not in first]
         if not rest:
             break
-        for doctor_id, starts_at in session.execute(_firsts(windows).where(col(Doctor.id).in_(rest))):
+        for doctor_id, starts_at in session.execute(_firsts(session, windows).where(col(Doctor.id).in_(rest))):
             if starts_at:
                 first.setdefault(doctor_id, starts_at)
     fitting = [key for key in order if key in first]
@@ -192,7 +212,7 @@ def why_nothing(
     mine = directory.visible_doctors(search=search, department_id=department_id)
     if doctor_id is not None:
         mine = mine.where(col(Doctor.id) == doctor_id)
-    now, table = db.clock.now(), _table(bounds)
+    now, table = db.clock.now(), _table(session, bounds)
     to_come = col(_near.starts_at) > now
     bookable = _slots_of_doctor(_IS_FREE, col(_near.starts_at) > table.c.since, col(_near.starts_at) < table.c.until)
     found = session.execute(
@@ -256,12 +276,12 @@ def _last_open_day(session: Session, department_id: int | None) -> date:
     return max(found or db.clock.now(), db.clock.now()).astimezone(settings().zone).date()
 
 
-def _firsts(windows: Iterable[_Window]) -> Select[Any]:
+def _firsts(session: Session, windows: Iterable[_Window]) -> Select[Any]:
     """When every doctor whom patients can find is first free in each of these windows, by time; None where never.
 
     The slots themselves are looked up afterwards: joined here, PostgreSQL may read the whole table for them.
     """
-    table = _table(windows)
+    table = _table(session, windows)
     free = _slots_of_doctor(_IS_FREE, col(_near.starts_at) > table.c.since, col(_near.starts_at) < table.c.until)
     starts_at = _first(free.correlate(Doctor, table)).label("starts_at")
     visible = directory.visible_doctors().join(table, table.c.department_id == col(Doctor.department_id))
@@ -282,8 +302,18 @@ def _last(slots: Select[Any]) -> ScalarSelect[Any]:
     return slots.order_by(col(_near.starts_at).desc()).limit(1).scalar_subquery()
 
 
-def _table(windows: Iterable[_Window]) -> CTE:
-    """The windows as rows that a statement can be joined with."""
-    columns = (column("department_id", Integer), column("since", UTCDateTime), column("until", UTCDateTime))
+def _table(session: Session, windows: Iterable[_Window]) -> FromClause:
+    """The windows as rows that a statement can be joined with.
+
+    They are parameters, so that it is compiled once for any windows; SQLAlchemy's own VALUES is compiled every time.
+    """
     rows = [(window.department_id, window.since, window.until) for window in windows]
-    return values(*columns).data(rows).cte("windows")
+    if session.get_bind().dialect.name == "postgresql":
+        columns = [list(part) for part in zip(*rows, strict=True)]
+        arrays = [bindparam(None, part, ARRAY(kind)) for part, kind in zip(columns, _KINDS.values(), strict=True)]
+        table = func.unnest(*arrays).table_valued(*(column(name, kind) for name, kind in _KINDS.items()))
+        return table.render_derived(name="windows")
+    spans = [(key, *(format(at.astimezone(UTC), _AS_STORED) for at in instants)) for key, *instants in rows]
+    row = func.json_each(json.dumps(spans)).table_valued("value")
+    parts = [func.json_extract(row.c.value, f"$[{number}]", type_=kind) for number, kind in enumerate(_KINDS.values())]
+    return select(*(part.label(name) for part, name in zip(parts, _KINDS, strict=True))).subquery("windows")
