@@ -254,13 +254,12 @@ def _settle(claim: Claim, verdict: Verdict, error: str) -> bool:
         col(OutboxMessage.attempts) == claim.attempts,
         col(OutboxMessage.next_attempt_at) == claim.until,
     )
+    settle = update(OutboxMessage).where(*still_ours).values(**values).returning(col(OutboxMessage.recipient_left))
     with db.transaction() as session:
-        settled = session.execute(
-            update(OutboxMessage).where(*still_ours).values(**values).execution_options(synchronize_session=False)
-        )
-        if verdict is not Verdict.RETRY:
+        has_left = session.execute(settle.execution_options(synchronize_session=False)).scalar()
+        if has_left and verdict is not Verdict.RETRY:
             blank_left(session, col(OutboxMessage.id) == claim.id)
-    return bool(settled.rowcount)  # type: ignore[attr-defined]
+    return has_left is not None
 
 
 async def _in_thread(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
