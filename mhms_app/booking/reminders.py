@@ -43,7 +43,7 @@ def remind_due(session: Session, *, department_id: int, ahead: timedelta) -> int
     if messages:
         session.execute(insert(OutboxMessage), [notifications.columns(message) for message in messages])
         db.announce(session, notifications.OutboxChanged())
-    mark.done_until = now
+    mark.done_until = max(mark.done_until, now)  # another machine's clock, or this one's a minute ago, may be ahead
     session.add(mark)
     session.flush()
     return len(messages)
