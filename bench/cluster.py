@@ -29,7 +29,7 @@ from bench.programs import free_port, running_nginx, running_pgbouncer
 from bench.servers import CLINIC
 from mhms_app import db, launch, sealed
 from mhms_app.settings import settings
-from tests.databases import ROOT, fresh_database
+from tests.databases import ROOT, committed, fresh_database
 from tests.redis_server import RedisServer, running_redis
 
 PATIENCE = 240.0  # seconds for something to start, on a busy machine too
@@ -151,12 +151,9 @@ class Cluster:
         """Open new ones from now on: the server has ended those of this process too."""
         self._engine.dispose()
 
-    @contextmanager
-    def database(self) -> Iterator[Session]:
+    def database(self) -> AbstractContextManager[Session]:
         """A session in one transaction, committed at the end of the block."""
-        with Session(self._engine, expire_on_commit=False) as session:
-            yield session
-            session.commit()
+        return committed(self._engine)
 
 
 @contextmanager
@@ -181,6 +178,7 @@ def running_cluster(
     fill: Callable[[Session], object] | None = None,
     environment: Mapping[str, str] | None = None,
     pooled: bool = False,
+    sticky: bool = False,
     reach: Callable[[str], str] = str,
     mail_service: Callable[[Path], AbstractContextManager[str]] = _lambda,
     port: int | None = None,
@@ -193,6 +191,7 @@ def running_cluster(
         fill: puts people into the database before the machines start.
         environment: further ``MHMS_*`` settings of every machine, such as another MHMS_DATABASE_URL.
         pooled: the machines reach the database through PgBouncer in transaction mode.
+        sticky: the balancer leads a tab to the same machine for as long as that is there.
         reach: the address by which machines and PgBouncer reach the database, from the database's own.
         mail_service: an e-mail service that writes into a folder; yields its address.
         port: of the balancer; None is any that is free.
@@ -206,9 +205,8 @@ def running_cluster(
         engine = db.make_engine(url)
         stack.callback(engine.dispose)
         if fill is not None:
-            with Session(engine, expire_on_commit=False) as session:
+            with committed(engine) as session:
                 fill(session)
-                session.commit()
         redis = stack.enter_context(running_redis())
         reached = reach(url)
         port = port or free_port()
@@ -233,7 +231,7 @@ def running_cluster(
             machine.start()
         for machine in started:
             machine.wait_until_ready()
-        stack.enter_context(running_nginx(port, [machine.address for machine in started]))
+        stack.enter_context(running_nginx(port, [machine.address for machine in started], sticky=sticky))
         yield Cluster(address, started, redis, url, folder / "mail", engine)
 
 

@@ -12,6 +12,7 @@ import base64
 import hashlib
 import json
 import os
+import sqlite3
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,7 +22,9 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import IO, Any
 
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Column, Connection, Date, LargeBinary, Table, Time, func, select, text
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, SQLModel
 
 import mhms_app.accounts.models
@@ -143,7 +146,25 @@ def restore(path: Path) -> Manifest:
 
 
 def clear() -> None:
-    """Take every table away, with everything in it: for a restore that replaces what is there."""
+    """Take every table away, with everything in it: for a restore that replaces what is there.
+
+    Raises:
+        BackupFailed: somebody was using them for too long; nothing was changed.
+    """
+    try:
+        _drop_everything()
+    except OperationalError as error:
+        if not _waited_in_vain(error):
+            raise
+        raise BackupFailed("The tables are in use, so nothing was changed: stop the app first.") from None
+
+
+def _waited_in_vain(error: OperationalError) -> bool:
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return isinstance(error.orig, LockNotAvailable) or code == sqlite3.SQLITE_BUSY
+
+
+def _drop_everything() -> None:
     with db.transaction() as session:
         connection = session.connection()
         if connection.dialect.name == "postgresql":

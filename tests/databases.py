@@ -15,6 +15,7 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine
+from sqlmodel import Session
 
 from mhms_app import db
 
@@ -31,6 +32,14 @@ def migrate(engine: Engine, revision: str = "head") -> None:
         move = command.downgrade if revision == "base" else command.upgrade
         move(config, revision)
         connection.commit()
+
+
+@contextmanager
+def committed(engine: Engine) -> Iterator[Session]:
+    """A session in one transaction, committed at the end of the block; for whoever looks past the application."""
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+        session.commit()
 
 
 @cache

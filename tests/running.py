@@ -22,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from sqlmodel import Session
 
 from mhms_app import db, launch
 from mhms_app.settings import read_env_file, read_settings
-from tests.databases import ROOT, fresh_database
+from tests.databases import ROOT, committed, fresh_database
 
 _SERVE = ("-m", "mhms_app.cli", "serve")
 _SERVE_WHAT_IS_BUILT = ("-c", "from mhms_app import launch, settings; launch.serve(settings.settings())")
@@ -82,12 +82,9 @@ class RunningApp:
         """Open new ones from now on: the server has ended those of this process too."""
         self._engine.dispose()
 
-    @contextmanager
-    def database(self) -> Iterator[Session]:
+    def database(self) -> AbstractContextManager[Session]:
         """A session in one transaction on the server's database, committed at the end of the block."""
-        with Session(self._engine, expire_on_commit=False) as session:
-            yield session
-            session.commit()
+        return committed(self._engine)
 
 
 @contextmanager

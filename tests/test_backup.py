@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 from sqlmodel import SQLModel, col
 from typer.testing import CliRunner
 
@@ -123,6 +123,25 @@ def test_what_is_there_is_kept_unless_somebody_gives_it_up(database: str, file: 
     done = CliRunner().invoke(cli.app, ["restore", str(file), "--replace"], catch_exceptions=False)
     assert "are restored" in done.output
     assert contents()["appointment"] == []
+
+
+def test_nothing_is_taken_away_while_somebody_uses_it(
+    database: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast(patients=1)
+    backup.save(file)
+    before = contents()
+    monkeypatch.setitem(db._POSTGRESQL, "options", "-c timezone=UTC -c lock_timeout=300ms")  # instead of 30 s
+    db.use_engine(db.make_engine(database))
+    if db.engine().dialect.name == "sqlite":
+        event.listen(db.engine(), "connect", lambda connection, _: connection.execute("PRAGMA busy_timeout=300"))
+    other = db.make_engine(database)
+    with other.connect() as somebody:
+        somebody.execute(text("UPDATE patient SET id = id"))
+        with pytest.raises(backup.BackupFailed, match="in use"):
+            CliRunner().invoke(cli.app, ["restore", str(file), "--replace"], catch_exceptions=False)
+    other.dispose()
+    assert contents() == before
 
 
 def test_a_clinic_that_is_not_in_order_is_not_restored(database: str, file: Path) -> None:
