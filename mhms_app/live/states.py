@@ -53,10 +53,11 @@ class States:
         limits: dict[str, Any] = {"socket_timeout": _LOOK_SECONDS, "socket_connect_timeout": _LOOK_SECONDS}
         async with Redis.from_url(settings().redis_url, retry=Retry(NoBackoff(), 0), **limits) as redis:
             while True:
-                await self._look(app, redis)
+                await self.look(app, redis)
                 await asyncio.sleep(_LOOK_SECONDS)
 
-    async def _look(self, app: rx.App, redis: Redis) -> None:
+    async def look(self, app: rx.App, redis: Redis) -> None:
+        """Look once."""
         try:
             await redis.set(_MARK, str(uuid4()), nx=True)
             mark = await redis.get(_MARK)
@@ -76,7 +77,9 @@ class States:
         """Tell every tab of this worker that has not been told yet."""
         if app.sio is None or app.event_namespace is None:
             return
-        untold = set(app.event_namespace.sid_to_token) - self._told
+        untold = app.event_namespace.sid_to_token.keys() - self._told
+        if not untold:  # an empty list would be everybody
+            return
         self._told |= untold
         namespace = app.event_namespace.namespace
         await app.sio.emit(str(SocketEvent.EVENT), StateUpdate(delta=self.away), namespace=namespace, to=list(untold))
