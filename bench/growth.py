@@ -23,7 +23,7 @@ from mhms_app.availability.when_rules import When
 from mhms_app.booking import lists
 from mhms_app.booking.models import Appointment
 from mhms_app.db import Page
-from mhms_app.directory import service as directory
+from mhms_app.directory import people
 from mhms_app.notifications import service as notifications
 from mhms_app.notifications.models import OutboxMessage
 from mhms_app.notifications.service import Message
@@ -66,7 +66,7 @@ def measure_slots() -> Iterator[Row]:
 def measure_lists() -> Iterator[Row]:
     """The administrator's lists of people, bookings, messages and the trail: first page, a search, the last one."""
     asks: dict[str, Callable[[Session, Actor, str, int], Page[Any]]] = {
-        "people": lambda session, admin, search, page: directory.list_people(session, admin, search=search, page=page),
+        "people": lambda session, admin, search, page: people.list_people(session, admin, search=search, page=page),
         "bookings": lambda session, admin, search, page: lists.list_bookings(
             session, admin, wanted=lists.Filter(search=search), page=page
         ),

@@ -17,6 +17,7 @@ from mhms_app.availability import finding
 from mhms_app.availability import hours as working
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.booking.models import Appointment, Status
+from mhms_app.directory import departments
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.notifications.models import OutboxMessage
@@ -65,8 +66,8 @@ def test_it_leaves_a_database_with_users_alone(session: Session) -> None:
 
 
 def test_everybody_in_it_is_there(clinic: Session) -> None:
-    departments = directory.list_departments(clinic, None)
-    assert [row.name for row in departments] == [
+    wards = departments.list_departments(clinic, None)
+    assert [row.name for row in wards] == [
         "Cardiology",
         "Dermatology",
         "General Medicine",
@@ -74,7 +75,7 @@ def test_everybody_in_it_is_there(clinic: Session) -> None:
         "Orthopedics",
         "Pediatrics",
     ]
-    assert all(row.location and row.description.endswith(".") and row.doctors >= 4 for row in departments)
+    assert all(row.location and row.description.endswith(".") and row.doctors >= 4 for row in wards)
     doctors = directory.search_doctors(clinic, None, size=100)
     assert doctors.total == 25
     assert all(row.title and row.languages and row.bio.endswith(".") for row in doctors.rows)

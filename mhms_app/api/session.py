@@ -21,7 +21,7 @@ from mhms_app.api import work
 from mhms_app.api.forms import browser_of, next_of, redirect, refuse, second_step, session_token, text_of, welcome
 from mhms_app.audit import service as audit
 from mhms_app.audit.service import Origin
-from mhms_app.directory import service as directory
+from mhms_app.directory import people
 from mhms_app.errors import ClinicError, InvalidForm
 from mhms_app.settings import settings
 
@@ -103,7 +103,7 @@ async def sign_up(request: Request) -> Response:
 def _sign_up(typed: dict[str, str], password: str, browser: Browser, earlier: str, then: str) -> Entered:
     """Check every field at once, then create the account, open its session and end the earlier one."""
     throttle.check(signup_address=browser.address)
-    errors = directory.validate_signup(
+    errors = people.validate_signup(
         email=typed["email"], full_name=typed["full_name"], role=typed["role"], department_id=typed["department"]
     )
     strength = passwords.judge(password[:1024], context=(typed["email"], typed["full_name"]))
@@ -114,7 +114,7 @@ def _sign_up(typed: dict[str, str], password: str, browser: Browser, earlier: st
     password_hash = passwords.hash_password(password)
     with db.transaction() as session:
         audit.come_from(session, Origin(browser.address))
-        created = directory.sign_up(
+        created = people.sign_up(
             session,
             email=typed["email"],
             full_name=typed["full_name"],

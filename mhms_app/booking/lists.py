@@ -21,9 +21,10 @@ from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.rules import day_of
 from mhms_app.booking.models import ACTIVE, Appointment, Status
 from mhms_app.db import Page
+from mhms_app.directory import people
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
-from mhms_app.directory.service import PersonRow
+from mhms_app.directory.people import PersonRow
 from mhms_app.errors import NotFound
 from mhms_app.notifications import service as notifications
 from mhms_app.notifications.service import OutboxCounts
@@ -401,7 +402,7 @@ def overview(session: Session, actor: Actor | None) -> Overview:
         published_next_week=published,
         month=_outcome(session, month_ago, now),
         month_before=_outcome(session, now - timedelta(days=60), month_ago),
-        pending=directory.list_people(session, actor, status="pending", size=100).rows,
+        pending=people.list_people(session, actor, status="pending", size=100).rows,
         outbox=notifications.counts(session, actor),
         latest=_booking_rows(session, select(col(Appointment.id)).order_by(*newest).limit(8), *newest),
     )

@@ -23,6 +23,7 @@ from mhms_app.booking.policies import policy_of
 from mhms_app.booking.rules import BookingPaused, EmailNotConfirmed
 from mhms_app.booking.service import book, is_confirmed, lock_patient, missed_by, require_patient, slot_under_lock
 from mhms_app.booking.waiting_rules import OfferOver, TooManyWaits
+from mhms_app.directory import departments
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.errors import InvalidForm, NotFound
@@ -112,7 +113,7 @@ def join(
         raise InvalidForm(wrong)
     if doctor_id is not None:
         department_id = directory.get_doctor(session, actor, doctor_id=doctor_id).department_id
-    elif department_id not in {row.id for row in directory.list_departments(session, actor)}:
+    elif department_id not in {row.id for row in departments.list_departments(session, actor)}:
         raise NotFound
     lock_patient(session, patient_id)
     if not is_confirmed(session, patient_id):

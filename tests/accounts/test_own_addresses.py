@@ -19,6 +19,7 @@ from mhms_app.accounts.own_password import WrongPassword
 from mhms_app.accounts.sessions import Browser
 from mhms_app.actor import Actor, Role
 from mhms_app.audit.models import AuditEntry
+from mhms_app.directory import people
 from mhms_app.directory import service as directory
 from mhms_app.errors import Invalid, LoginRequired, NotAsSomebodyElse, TooManyAttempts
 from tests import builders
@@ -49,7 +50,7 @@ def sign_up(email: str = OLD, role: str = "patient") -> Actor:
     """Somebody who has just signed up, and is logged in."""
     with db.transaction() as session:
         within = builders.key(builders.department(session)) if role == "doctor" else None
-        made = directory.sign_up(
+        made = people.sign_up(
             session,
             email=email,
             full_name="Jo Moreau",
@@ -218,7 +219,7 @@ def test_a_doctor_is_hidden_until_they_confirm() -> None:
 def test_a_temporary_password_that_opens_the_account_confirms_its_address() -> None:
     with db.transaction() as session:
         admin = builders.actor(session, builders.user(session, role=Role.ADMIN))
-        row = directory.create_user(
+        row = people.create_user(
             session,
             admin,
             email=OLD,

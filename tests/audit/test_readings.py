@@ -21,6 +21,7 @@ from mhms_app.audit.words import READING
 from mhms_app.booking import agenda, leave, lists, proposals, unserved, worklist
 from mhms_app.booking.lists import Filter
 from mhms_app.booking.models import Appointment
+from mhms_app.directory import people
 from mhms_app.directory import service as directory
 from mhms_app.errors import NotAllowed
 from mhms_app.notifications import service as notifications
@@ -70,8 +71,8 @@ LOOKS: dict[str, tuple[str, Look]] = {
     "appointment.view": ("admin", lambda s, a: proposals.other_times(s, a, reference=reference(s))),
     "worklist.list": ("admin", worklist.worklist),
     "waiting.list": ("admin", unserved.unserved),
-    "user.list": ("admin", lambda s, a: directory.list_people(s, a, search="Moreau")),
-    "user.view": ("admin", lambda s, a: directory.get_person(s, a, user_id=1)),
+    "user.list": ("admin", lambda s, a: people.list_people(s, a, search="Moreau")),
+    "user.view": ("admin", lambda s, a: people.get_person(s, a, user_id=1)),
     "message.list": ("admin", lambda s, a: notifications.list_messages(s, a, search="Jo")),
     "agenda.day": ("doctor", lambda s, a: agenda.day(s, a, of=db.clock.today(), upcoming=5)),
     "agenda.week": ("doctor", lambda s, a: agenda.week(s, a, of=db.clock.today())),
@@ -106,7 +107,7 @@ def test_looking_again_is_one_reading_for_a_while(clinic: dict[str, str], now: d
     look(clinic["admin"], what, ledger)
     look(clinic["admin"], what, ledger)
     assert len(read()) == 1
-    look(clinic["admin"], lambda s, a: directory.get_person(s, a, user_id=2), ledger)
+    look(clinic["admin"], lambda s, a: people.get_person(s, a, user_id=2), ledger)
     assert len(read()) == 2
     db.clock.freeze(now + AGAIN)
     look(clinic["admin"], what, ledger)

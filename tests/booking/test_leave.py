@@ -23,7 +23,7 @@ from mhms_app.booking import changes, desk, leave, leave_rules, proposals, servi
 from mhms_app.booking.leave import Choice, LeaveRow
 from mhms_app.booking.leave_rules import Candidate, Displaced, Fate, Outcome
 from mhms_app.booking.models import Appointment, DeskNote, LeaveItem
-from mhms_app.directory import service as directory
+from mhms_app.directory import people
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.errors import ClinicError, Invalid, LoginRequired, NotAllowed, NotFound
 from mhms_app.notifications.models import OutboxMessage
@@ -408,7 +408,7 @@ def test_the_worklist_finds_appointments_of_doctors_who_are_gone(ward: Ward, is_
     if is_closed:
         accounts.set_active(ward.session, boss, user_id=user_id, active=False)
     else:
-        directory.assign_role(ward.session, boss, user_id=user_id, role="patient", department_id=None)
+        people.assign_role(ward.session, boss, user_id=user_id, role="patient", department_id=None)
     page = worklist.worklist(ward.session, boss, size=2)
     assert (page.total, [(row.first, row.since) for row in page.rows]) == (3, [(None, ward.now)] * 2)
     worklist.mark_done(ward.session, boss, appointment_id=ward.appointments[0], note="")

@@ -20,9 +20,11 @@ from mhms_app.accounts.service import EmailTaken, LastAdministrator
 from mhms_app.accounts.sessions import resolve
 from mhms_app.actor import Actor, Role
 from mhms_app.audit.models import AuditEntry
+from mhms_app.directory import departments, people
 from mhms_app.directory import service as directory
+from mhms_app.directory.departments import DepartmentInUse
 from mhms_app.directory.models import Department, Doctor
-from mhms_app.directory.service import DepartmentClosed, DepartmentInUse, SignedUp
+from mhms_app.directory.people import DepartmentClosed, SignedUp
 from mhms_app.errors import ClinicError, Invalid, LoginRequired, NotAllowed, NotFound
 from mhms_app.notifications.models import OutboxMessage
 from tests import builders as make
@@ -73,7 +75,7 @@ def test_everybody_sees_the_open_departments_by_name(session: Session, cast: Cas
     make.department(session, name="Dermatology")
     make.doctor(session, within=cast.cardiology, approved=False)
     for actor in (None, cast.patient, cast.me, cast.admin):
-        found = directory.list_departments(session, actor)
+        found = departments.list_departments(session, actor)
         assert [(row.name, row.doctors) for row in found] == [("Cardiology", 1), ("Dermatology", 0)]
     assert found[0].location == "Building B, 2nd floor"
 
@@ -81,16 +83,16 @@ def test_everybody_sees_the_open_departments_by_name(session: Session, cast: Cas
 def test_only_an_administrator_sees_closed_departments(session: Session, cast: Cast) -> None:
     make.department(session, name="Anesthesia").active = False
     session.flush()
-    found = directory.list_departments(session, cast.admin, include_closed=True)
+    found = departments.list_departments(session, cast.admin, include_closed=True)
     assert [(row.name, row.active) for row in found] == [("Anesthesia", False), ("Cardiology", True)]
     for actor, refusal in ((None, LoginRequired), (cast.patient, NotAllowed), (cast.me, NotAllowed)):
         with pytest.raises(refusal):
-            directory.list_departments(session, actor, include_closed=True)
+            departments.list_departments(session, actor, include_closed=True)
 
 
-def save(session: Session, actor: Actor | None, **changes: Any) -> directory.DepartmentRow:
+def save(session: Session, actor: Actor | None, **changes: Any) -> departments.DepartmentRow:
     words = {"department_id": None, "name": "Neurology", "description": "Nerves.", "location": "4th floor"}
-    return directory.save_department(session, actor, **{**words, **changes})
+    return departments.save_department(session, actor, **{**words, **changes})
 
 
 def test_an_administrator_adds_and_changes_departments(session: Session, cast: Cast) -> None:
@@ -117,7 +119,7 @@ def test_a_name_is_given_once_regardless_of_case(session: Session, cast: Cast, n
         with pytest.raises(Invalid, match="already a department") as refusal:
             save(session, cast.admin, name=name, department_id=department_id)
         assert refusal.value.field == "name"
-    assert len(directory.list_departments(session, cast.admin, include_closed=True)) == 2, "the transaction goes on"
+    assert len(departments.list_departments(session, cast.admin, include_closed=True)) == 2, "the transaction goes on"
 
 
 def test_a_department_that_makes_no_sense_is_refused(session: Session, cast: Cast) -> None:
@@ -130,21 +132,21 @@ def test_a_department_that_makes_no_sense_is_refused(session: Session, cast: Cas
 
 def test_a_department_with_doctors_is_not_closed(session: Session, cast: Cast) -> None:
     with pytest.raises(DepartmentInUse, match="1 approved doctor still works in Cardiology"):
-        directory.set_department_active(session, cast.admin, department_id=make.key(cast.cardiology), active=False)
+        departments.set_department_active(session, cast.admin, department_id=make.key(cast.cardiology), active=False)
     make.doctor(session, within=cast.cardiology)
     with pytest.raises(DepartmentInUse, match="2 approved doctors still work"):
-        directory.set_department_active(session, cast.admin, department_id=make.key(cast.cardiology), active=False)
+        departments.set_department_active(session, cast.admin, department_id=make.key(cast.cardiology), active=False)
 
 
 def test_an_empty_department_is_closed_and_opened(session: Session, cast: Cast) -> None:
     empty = make.key(make.department(session, name="Neurology"))
     make.doctor(session, within=session.get_one(Department, empty), approved=False)
-    assert directory.set_department_active(session, cast.admin, department_id=empty, active=False).active is False
-    assert [row.name for row in directory.list_departments(session, None)] == ["Cardiology"]
-    assert directory.set_department_active(session, cast.admin, department_id=empty, active=True).active is True
+    assert departments.set_department_active(session, cast.admin, department_id=empty, active=False).active is False
+    assert [row.name for row in departments.list_departments(session, None)] == ["Cardiology"]
+    assert departments.set_department_active(session, cast.admin, department_id=empty, active=True).active is True
     assert [action for action, _, _ in actions(session, "department")] == ["department.close", "department.open"]
     with pytest.raises(NotFound):
-        directory.set_department_active(session, cast.admin, department_id=987654, active=True)
+        departments.set_department_active(session, cast.admin, department_id=987654, active=True)
 
 
 def test_of_closing_a_department_and_approving_its_doctor_at_the_same_moment_one_happens(
@@ -166,8 +168,8 @@ def test_of_closing_a_department_and_approving_its_doctor_at_the_same_moment_one
                 return refusal
 
         with ThreadPoolExecutor(2) as threads:
-            closing = threads.submit(run, directory.set_department_active, department_id=department_id, active=False)
-            approving = threads.submit(run, directory.set_approved, doctor_id=doctor_id, approved=True)
+            closing = threads.submit(run, departments.set_department_active, department_id=department_id, active=False)
+            approving = threads.submit(run, people.set_approved, doctor_id=doctor_id, approved=True)
         outcomes = (closing.result(), approving.result())
         assert sum(isinstance(outcome, DepartmentInUse | DepartmentClosed) for outcome in outcomes) == 1, outcomes
 
@@ -214,7 +216,7 @@ def test_a_closed_account_is_hidden_too(session: Session, cast: Cast) -> None:
     with pytest.raises(NotFound):
         directory.get_doctor(session, None, doctor_id=cast.doctor_id)
     assert directory.search_doctors(session, None).total == 0
-    assert directory.list_departments(session, None)[0].doctors == 0
+    assert departments.list_departments(session, None)[0].doctors == 0
 
 
 # --- finding one ---
@@ -261,15 +263,6 @@ def test_an_administrator_lists_all_doctors(session: Session, cast: Cast) -> Non
         for use_case in (directory.list_all_doctors, directory.list_pending_doctors):
             with pytest.raises(refusal):
                 use_case(session, actor)
-        with pytest.raises(refusal):
-            directory.doctor_of_user(session, actor, user_id=cast.me.user_id)
-
-
-def test_the_doctor_of_a_user_is_found(session: Session, cast: Cast) -> None:
-    found = directory.doctor_of_user(session, cast.admin, user_id=cast.me.user_id)
-    assert found is not None
-    assert found.id == cast.doctor_id
-    assert directory.doctor_of_user(session, cast.admin, user_id=cast.patient.user_id) is None
 
 
 # --- signing up ---
@@ -284,7 +277,7 @@ def sign_up(session: Session, **changes: Any) -> SignedUp:
         "department_id": None,
         "auto_approve": False,
     }
-    return directory.sign_up(session, **{**typed, **changes})
+    return people.sign_up(session, **{**typed, **changes})
 
 
 def test_a_patient_signs_up_and_is_welcomed(session: Session, cast: Cast) -> None:
@@ -301,8 +294,7 @@ def test_a_patient_signs_up_and_is_welcomed(session: Session, cast: Cast) -> Non
 def test_a_doctor_signs_up_with_a_department(session: Session, cast: Cast, auto_approve: bool) -> None:
     found = sign_up(session, department_id=cast.cardiology.id, auto_approve=auto_approve)
     assert (found.role, found.awaiting_approval) == (Role.DOCTOR, not auto_approve)
-    row = directory.doctor_of_user(session, cast.admin, user_id=found.user_id)
-    assert row is not None
+    row = people.get_person(session, cast.admin, user_id=found.user_id)
     assert (row.department, row.approved) == ("Cardiology", auto_approve)
     assert directory.search_doctors(session, None, search="varga").total == int(auto_approve)
     assert messages(session)[0][2]["awaiting_approval"] is not auto_approve
@@ -337,11 +329,11 @@ def test_an_address_is_used_once(session: Session, cast: Cast) -> None:
 
 
 def test_the_form_shows_every_error_beside_its_field() -> None:
-    problems = directory.validate_signup(email="nobody", full_name="", role="doctor", department_id="")
+    problems = people.validate_signup(email="nobody", full_name="", role="doctor", department_id="")
     assert set(problems) == {"email", "full_name", "department"}
     assert all(sentence.endswith(".") for sentence in problems.values())
     fine = {"email": "jo@example.com", "full_name": "Jo Moreau", "role": "patient", "department_id": ""}
-    assert directory.validate_signup(**fine) == {}
+    assert people.validate_signup(**fine) == {}
 
 
 # --- profiles and approval ---
@@ -387,10 +379,10 @@ def test_a_profile_that_is_too_long_is_refused(session: Session, cast: Cast) -> 
 def test_an_administrator_approves_and_takes_it_back(session: Session, cast: Cast) -> None:
     doctor = make.doctor(session, name="Dr. Emil Novak", approved=False)
     doctor_id = make.key(doctor)
-    assert directory.set_approved(session, cast.admin, doctor_id=doctor_id, approved=True).approved is True
+    assert people.set_approved(session, cast.admin, doctor_id=doctor_id, approved=True).approved is True
     assert directory.search_doctors(session, None, search="novak").total == 1
     assert directory.list_pending_doctors(session, cast.admin) == ()
-    assert directory.set_approved(session, cast.admin, doctor_id=doctor_id, approved=False).approved is False
+    assert people.set_approved(session, cast.admin, doctor_id=doctor_id, approved=False).approved is False
     assert directory.search_doctors(session, None, search="novak").total == 0
     assert [action for action, _, _ in actions(session, "doctor")] == ["doctor.approve", "doctor.disapprove"]
 
@@ -402,11 +394,11 @@ def test_only_administrators_approve_and_only_in_an_open_department(session: Ses
     myself = make.actor(session, doctor)
     for actor, refusal in ((None, LoginRequired), (cast.patient, NotAllowed), (myself, NotAllowed)):
         with pytest.raises(refusal):
-            directory.set_approved(session, actor, doctor_id=make.key(doctor), approved=True)
+            people.set_approved(session, actor, doctor_id=make.key(doctor), approved=True)
     with pytest.raises(DepartmentClosed):
-        directory.set_approved(session, cast.admin, doctor_id=make.key(doctor), approved=True)
+        people.set_approved(session, cast.admin, doctor_id=make.key(doctor), approved=True)
     with pytest.raises(NotFound):
-        directory.set_approved(session, cast.admin, doctor_id=987654, approved=True)
+        people.set_approved(session, cast.admin, doctor_id=987654, approved=True)
 
 
 # --- accounts by an administrator ---
@@ -422,7 +414,7 @@ def create(session: Session, actor: Actor | None, **changes: Any) -> accounts.Us
         "password": "four-words-in-mail",
         "password_hash": make.password_hash(),
     }
-    return directory.create_user(session, actor, **{**typed, **changes})
+    return people.create_user(session, actor, **{**typed, **changes})
 
 
 @pytest.mark.parametrize("role", ["patient", "doctor", "admin"])
@@ -440,8 +432,7 @@ def test_an_administrator_creates_any_account_and_its_password_is_mailed(
     )
     ((kind, email, payload),) = messages(session)
     assert (kind, email, payload["temporary_password"]) == ("ACCOUNT_PASSWORD", "new@example.com", "four-words-in-mail")
-    doctor = directory.doctor_of_user(session, cast.admin, user_id=row.id)
-    assert (doctor is not None and doctor.approved) == (role == "doctor")
+    assert people.get_person(session, cast.admin, user_id=row.id).approved == (role == "doctor")
     assert actions(session, "user.add") == [("user.add", cast.admin.user_id, row.id)]
 
 
@@ -472,7 +463,7 @@ def test_only_an_administrator_creates_accounts_and_assigns_roles(session: Sessi
 def assign(
     session: Session, actor: Actor | None, user_id: int, role: str, department_id: int | None = None
 ) -> accounts.UserRow:
-    return directory.assign_role(session, actor, user_id=user_id, role=role, department_id=department_id)
+    return people.assign_role(session, actor, user_id=user_id, role=role, department_id=department_id)
 
 
 def test_a_patient_becomes_an_approved_doctor_and_is_logged_out(session: Session, cast: Cast) -> None:

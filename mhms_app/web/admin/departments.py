@@ -13,8 +13,8 @@ from mhms_app import routes
 from mhms_app.actor import Role
 from mhms_app.booking import policies
 from mhms_app.booking.policies import PolicyForm
-from mhms_app.directory import service as directory
-from mhms_app.directory.service import DepartmentRow
+from mhms_app.directory import departments
+from mhms_app.directory.departments import DepartmentRow
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components.listing import beside
 from mhms_app.web.components.only_for import only_for
@@ -135,7 +135,7 @@ class Departments(Screen):
     @handler(Role.ADMIN)
     async def save(self, typed: DepartmentForm) -> Any:
         """Add a department, or change the one in the form."""
-        saved = await bridge.call(self, directory.save_department, department_id=self.edited.id or None, **typed)
+        saved = await bridge.call(self, departments.save_department, department_id=self.edited.id or None, **typed)
         await self._show()
         self.tell(f"{saved.name} is saved.")
         return self._close()
@@ -149,7 +149,7 @@ class Departments(Screen):
     @handler(Role.ADMIN)
     async def set_open(self, is_open: bool) -> Any:
         """Close the department in the form, or open it again."""
-        row = await bridge.call(self, directory.set_department_active, department_id=self.edited.id, active=is_open)
+        row = await bridge.call(self, departments.set_department_active, department_id=self.edited.id, active=is_open)
         await self._show()
         self.tell(f"{row.name} is {'open' if row.active else 'closed'}.")
         return self._close()
@@ -159,7 +159,7 @@ class Departments(Screen):
         return rx.set_focus("add-department")
 
     async def _show(self) -> None:
-        rows = await bridge.read(self, directory.list_departments, include_closed=True)
+        rows = await bridge.read(self, departments.list_departments, include_closed=True)
         self.units, self.loaded = [_unit_of(row) for row in rows], True
 
 

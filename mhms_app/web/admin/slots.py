@@ -18,6 +18,7 @@ from mhms_app.availability.lists import AdminSlotRow
 from mhms_app.availability.rules import Plan
 from mhms_app.availability.service import Preview
 from mhms_app.availability.slots import BUSY
+from mhms_app.directory import departments
 from mhms_app.directory import service as directory
 from mhms_app.errors import InvalidForm
 from mhms_app.settings import settings
@@ -205,7 +206,7 @@ def _look(session: Session, actor: Actor | None, *, asked: Mapping[str, str], nu
             size=SIZE,
         ),
         directory.list_all_doctors(session, actor),
-        directory.list_departments(session, actor, include_closed=True),
+        departments.list_departments(session, actor, include_closed=True),
     )
 
 

@@ -19,8 +19,8 @@ from mhms_app.accounts.own_sessions import OpenSession, SignIn
 from mhms_app.accounts.powers import Access
 from mhms_app.actor import Actor, Role
 from mhms_app.booking import worklist
-from mhms_app.directory import service as directory
-from mhms_app.directory.service import PersonRow
+from mhms_app.directory import departments, people
+from mhms_app.directory.people import PersonRow
 from mhms_app.web import bridge, words
 from mhms_app.web.components.listing import SIZE, Listing, key_of
 from mhms_app.web.gate import handler
@@ -161,7 +161,7 @@ class Users(Listing, Screen):
         password, password_hash = await bridge.compute(passwords.new_temporary)
         row = await bridge.call(
             self,
-            directory.create_user,
+            people.create_user,
             email=typed["email"],
             full_name=typed["full_name"],
             phone=typed["phone"],
@@ -183,7 +183,7 @@ class Users(Listing, Screen):
         """Give the person in the panel another role, or a doctor another department."""
         row = await bridge.call(
             self,
-            directory.assign_role,
+            people.assign_role,
             user_id=self.person.id,
             role=typed.get("role", ""),
             department_id=key_of(typed.get("department", "")),
@@ -218,7 +218,7 @@ class Users(Listing, Screen):
     @handler(Role.ADMIN)
     async def approve(self, doctor_id: int, approved: bool) -> None:
         """Let patients find a doctor, or no longer."""
-        row = await bridge.call(self, directory.set_approved, doctor_id=doctor_id, approved=approved)
+        row = await bridge.call(self, people.set_approved, doctor_id=doctor_id, approved=approved)
         can = "can now be found and booked" if approved else "can no longer be found"
         await self._show_again(row.user_id if self.is_open else 0, f"{row.name} {can} by patients.")
 
@@ -283,15 +283,15 @@ def _look(session: Session, actor: Actor | None, *, asked: Mapping[str, str], nu
     role = asked["role"] if asked["role"] in ROLES else ""
     status = asked["status"] if asked["status"] in ("active", "inactive", "pending") else ""
     return (
-        directory.list_people(session, actor, search=asked["q"], role=role, status=status, page=number, size=SIZE),
-        directory.list_departments(session, actor),
+        people.list_people(session, actor, search=asked["q"], role=role, status=status, page=number, size=SIZE),
+        departments.list_departments(session, actor),
     )
 
 
 def _look_at(session: Session, actor: Actor | None, *, user_id: int) -> tuple[PersonRow, int, Access]:
     """Somebody, how many appointments to come are with them, and how they can get in."""
     return (
-        directory.get_person(session, actor, user_id=user_id),
+        people.get_person(session, actor, user_id=user_id),
         worklist.left_behind(session, actor, user_id=user_id),
         powers.access(session, actor, user_id=user_id),
     )

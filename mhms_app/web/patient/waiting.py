@@ -15,6 +15,7 @@ from mhms_app import routes
 from mhms_app.availability.rules import day_of
 from mhms_app.booking import waiting
 from mhms_app.booking.news import of_patient
+from mhms_app.directory import departments
 from mhms_app.directory import service as directory
 from mhms_app.errors import NotFound
 from mhms_app.live.hub import hub
@@ -129,7 +130,7 @@ class Waiting(Screen):
                 found = await bridge.read(self, directory.get_doctor, doctor_id=self._doctor_id)
                 self.doctor, self.department = found.name, found.department
         elif self._department_id:
-            rows = await bridge.read(self, directory.list_departments)
+            rows = await bridge.read(self, departments.list_departments)
             self.department = next((row.name for row in rows if row.id == self._department_id), "")
 
     async def _show(self) -> None:

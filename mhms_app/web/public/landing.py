@@ -14,7 +14,7 @@ from mhms_app import routes
 from mhms_app.accounts.rules import initials
 from mhms_app.availability import finding
 from mhms_app.availability.slots import ANY_FREE_TIME
-from mhms_app.directory import service as directory
+from mhms_app.directory import departments
 from mhms_app.directory.service import DoctorCard
 from mhms_app.live.hub import Ask, Room, hub
 from mhms_app.web import bridge, theme, words
@@ -56,7 +56,7 @@ class Landing(Screen):
     @handler()
     async def load(self) -> None:
         """Show where to search, and who is free first."""
-        found = await bridge.read(self, directory.list_departments)
+        found = await bridge.read(self, departments.list_departments)
         self.departments = [Department(str(row.id), row.name) for row in found]
         self.day = ""
         await self._offer(None)

@@ -11,7 +11,7 @@ from pydantic import Field
 from mhms_app import routes
 from mhms_app.accounts import rules
 from mhms_app.accounts.service import tidy_email
-from mhms_app.directory import service as directory
+from mhms_app.directory import departments
 from mhms_app.errors import Invalid
 from mhms_app.settings import settings
 from mhms_app.web import bridge, theme
@@ -38,7 +38,7 @@ class Signup(NewPassword):
     @handler()
     async def load(self) -> Any:
         """Show the form, with what was refused just now."""
-        found = await bridge.read(self, directory.list_departments)
+        found = await bridge.read(self, departments.list_departments)
         self.departments = [Department(str(row.id), row.name) for row in found]
         self._begin()
         return await self._open("signup")
