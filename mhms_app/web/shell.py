@@ -166,9 +166,9 @@ def _account(active: str) -> rx.Component:
     known = rx.fragment(
         rx.el.button(
             avatar(Screen.viewer_initials),
+            unseen("Account of ", Screen.viewer_name),
             type="button",
             class_name="account",
-            aria_label="Account of " + Screen.viewer_name,
             custom_attrs={"popoverTarget": "account"},
         ),
         rx.el.div(

@@ -63,7 +63,7 @@ def _days(view: Any) -> rx.Component:
             lane.number,
             lane.free,
             chosen=lane.day == view.chosen_day,
-            aria_label=lane.label,
+            label=lane.label,
             on_click=view.show_day(lane.day),
         )
 

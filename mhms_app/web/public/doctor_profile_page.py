@@ -151,7 +151,7 @@ def _day_tab(day: Day) -> rx.Component:
         day.count,
         chosen=Profile.day == day.index,
         on_click=Profile.show_day(day.index),
-        aria_label=day.label,
+        label=day.label,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import reflex as rx
 
-from mhms_app.web.theme.base import Content, Flag, classes, icon
+from mhms_app.web.theme.base import Content, Flag, classes, icon, unseen
 from mhms_app.web.theme.buttons import button_class
 from mhms_app.web.theme.layout import line
 
@@ -75,12 +75,15 @@ def day_strip(*tabs: Content, label: str = "Days") -> rx.Component:
     return rx.el.div(*tabs, class_name="days only-phone", role="group", aria_label=label)
 
 
-def day_tab(weekday: Content, number: Content, count: Content, *, chosen: Flag, **props: Any) -> rx.Component:
-    """One day: "Thu", "26" and how much is in it."""
+def day_tab(
+    weekday: Content, number: Content, count: Content, *, label: Content, chosen: Flag, **props: Any
+) -> rx.Component:
+    """One day: "Thu", "26" and how much is in it; ``label`` says it in full."""
     return rx.el.button(
-        rx.el.span(weekday),
-        rx.el.b(number),
-        rx.el.span(count),
+        rx.el.span(weekday, aria_hidden="true"),
+        rx.el.b(number, aria_hidden="true"),
+        rx.el.span(count, aria_hidden="true"),
+        unseen(label),
         type="button",
         aria_pressed=rx.cond(chosen, "true", "false"),
         class_name="day-tab",
