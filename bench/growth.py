@@ -24,6 +24,7 @@ from mhms_app.booking import lists
 from mhms_app.booking.models import Appointment
 from mhms_app.db import Page
 from mhms_app.directory import people
+from mhms_app.notifications import outbox
 from mhms_app.notifications import service as notifications
 from mhms_app.notifications.models import OutboxMessage
 from mhms_app.notifications.service import Message
@@ -70,9 +71,7 @@ def measure_lists() -> Iterator[Row]:
         "bookings": lambda session, admin, search, page: lists.list_bookings(
             session, admin, wanted=lists.Filter(search=search), page=page
         ),
-        "messages": lambda session, admin, search, page: notifications.list_messages(
-            session, admin, search=search, page=page
-        ),
+        "messages": lambda session, admin, search, page: outbox.list_messages(session, admin, search=search, page=page),
         "the trail": lambda session, admin, search, page: trail.list_entries(
             session, admin, wanted=trail.Filter(search=search), page=page
         ),

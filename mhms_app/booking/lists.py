@@ -26,8 +26,8 @@ from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.directory.people import PersonRow
 from mhms_app.errors import NotFound
-from mhms_app.notifications import service as notifications
-from mhms_app.notifications.service import OutboxCounts
+from mhms_app.notifications import outbox
+from mhms_app.notifications.outbox import OutboxCounts
 from mhms_app.settings import settings
 
 _Person, _Practitioner = aliased(User), aliased(User)
@@ -403,7 +403,7 @@ def overview(session: Session, actor: Actor | None) -> Overview:
         month=_outcome(session, month_ago, now),
         month_before=_outcome(session, now - timedelta(days=60), month_ago),
         pending=people.list_people(session, actor, status="pending", size=100).rows,
-        outbox=notifications.counts(session, actor),
+        outbox=outbox.counts(session, actor),
         latest=_booking_rows(session, select(col(Appointment.id)).order_by(*newest).limit(8), *newest),
     )
 

@@ -19,8 +19,8 @@ from mhms_app.audit import chain, violations
 from mhms_app.audit.models import AuditEntry
 from mhms_app.audit.violations import Seen
 from mhms_app.availability.models import Slot
-from mhms_app.notifications import service as notifications
-from mhms_app.notifications.service import OutboxCounts
+from mhms_app.notifications import outbox
+from mhms_app.notifications.outbox import OutboxCounts
 from mhms_app.oversight import backups, checks, workers
 from mhms_app.oversight.checks import Check
 from mhms_app.oversight.workers import SILENT, WorkerRow
@@ -97,7 +97,7 @@ def read(session: Session) -> Figures:
     return Figures(
         at=now,
         database=_database(session),
-        outbox=notifications.standing(session),
+        outbox=outbox.standing(session),
         unsealed_since=chain.waits_since(session),
         sealed_to=chain.head(session).position,
         check=checks.last_check(session),

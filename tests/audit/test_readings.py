@@ -24,7 +24,7 @@ from mhms_app.booking.models import Appointment
 from mhms_app.directory import people
 from mhms_app.directory import service as directory
 from mhms_app.errors import NotAllowed
-from mhms_app.notifications import service as notifications
+from mhms_app.notifications import outbox
 from tests import builders
 from tests.test_migrations import fill
 
@@ -73,7 +73,7 @@ LOOKS: dict[str, tuple[str, Look]] = {
     "waiting.list": ("admin", unserved.unserved),
     "user.list": ("admin", lambda s, a: people.list_people(s, a, search="Moreau")),
     "user.view": ("admin", lambda s, a: people.get_person(s, a, user_id=1)),
-    "message.list": ("admin", lambda s, a: notifications.list_messages(s, a, search="Jo")),
+    "message.list": ("admin", lambda s, a: outbox.list_messages(s, a, search="Jo")),
     "agenda.day": ("doctor", lambda s, a: agenda.day(s, a, of=db.clock.today(), upcoming=5)),
     "agenda.week": ("doctor", lambda s, a: agenda.week(s, a, of=db.clock.today())),
     "leave.look": (

@@ -13,12 +13,13 @@ from mhms_app import db
 from mhms_app.accounts.service import Actor, Role
 from mhms_app.audit.models import AuditEntry
 from mhms_app.errors import Conflict, LoginRequired, NotAllowed, NotFound
-from mhms_app.notifications import service
+from mhms_app.notifications import outbox, service
 from mhms_app.notifications.dispatcher import dispatch_once
 from mhms_app.notifications.models import Delivery
+from mhms_app.notifications.outbox import PayloadForgotten
 from mhms_app.notifications.rules import Outcome, Verdict
 from mhms_app.notifications.senders import RecordingSender
-from mhms_app.notifications.service import OutboxChanged, PayloadForgotten
+from mhms_app.notifications.service import OutboxChanged
 from tests import builders
 from tests.notifications.outbox import message, rows, write
 
@@ -71,7 +72,7 @@ def test_a_resend_takes_a_dead_message_up_again_with_its_key(now: datetime, admi
     heard.clear()
     db.clock.freeze(now + timedelta(days=20))
     with db.transaction() as session:
-        row = service.resend(session, admin, message_id=rows_id("welcome-1"))
+        row = outbox.resend(session, admin, message_id=rows_id("welcome-1"))
     assert (row.state, row.attempts, row.last_error) == (Delivery.WAITING, 0, "")
     assert row.created_at == row.next_attempt_at == now + timedelta(days=20)
     assert heard == [OutboxChanged()]
@@ -85,7 +86,7 @@ def test_a_resend_of_a_sent_message_gets_a_new_key_each_time(admin: Actor) -> No
     for expected in ("welcome-1#2", "welcome-1#3"):
         (only,) = rows().values()
         with db.transaction() as session:
-            service.resend(session, admin, message_id=only.id or 0)
+            outbox.resend(session, admin, message_id=only.id or 0)
         assert send() == [expected]
 
 
@@ -93,7 +94,7 @@ def test_a_resend_is_audited_without_personal_data(admin: Actor) -> None:
     write("welcome-1")
     send()
     with db.transaction() as session:
-        service.resend(session, admin, message_id=rows_id("welcome-1"))
+        outbox.resend(session, admin, message_id=rows_id("welcome-1"))
         entry = session.exec(select(AuditEntry).where(AuditEntry.action == "message.resend")).one()
     assert (entry.actor_id, entry.object_type, entry.detail) == (admin.user_id, "message", "")
 
@@ -101,7 +102,7 @@ def test_a_resend_is_audited_without_personal_data(admin: Actor) -> None:
 def test_a_message_on_its_way_is_not_sent_again(admin: Actor) -> None:
     write("welcome-1")
     with pytest.raises(Conflict, match="on its way"), db.transaction() as session:
-        service.resend(session, admin, message_id=rows_id("welcome-1"))
+        outbox.resend(session, admin, message_id=rows_id("welcome-1"))
 
 
 @pytest.mark.parametrize(
@@ -123,9 +124,9 @@ def test_a_secret_is_forgotten_and_cannot_be_sent_again(admin: Actor, kind: str,
     for finished in rows().values():
         assert finished.payload == {}
         with db.transaction() as session:
-            assert not service.list_messages(session, admin).rows[0].can_resend
+            assert not outbox.list_messages(session, admin).rows[0].can_resend
         with pytest.raises(PayloadForgotten, match=said), db.transaction() as session:
-            service.resend(session, admin, message_id=finished.id or 0)
+            outbox.resend(session, admin, message_id=finished.id or 0)
 
 
 def test_a_password_is_kept_while_it_is_tried_again(database: str) -> None:
@@ -140,7 +141,7 @@ def test_a_password_is_kept_while_it_is_tried_again(database: str) -> None:
 
 def test_an_unknown_message_is_not_found(admin: Actor) -> None:
     with pytest.raises(NotFound), db.transaction() as session:
-        service.resend(session, admin, message_id=4711)
+        outbox.resend(session, admin, message_id=4711)
 
 
 def test_the_outbox_is_for_administrators(session: Session) -> None:
@@ -148,17 +149,17 @@ def test_the_outbox_is_for_administrators(session: Session) -> None:
     doctor = builders.actor(session, builders.doctor(session))
     for actor, refusal in ((None, LoginRequired), (patient, NotAllowed), (doctor, NotAllowed)):
         with pytest.raises(refusal):
-            service.list_messages(session, actor)
+            outbox.list_messages(session, actor)
         with pytest.raises(refusal):
-            service.counts(session, actor)
+            outbox.counts(session, actor)
         with pytest.raises(refusal):
-            service.resend(session, actor, message_id=1)
+            outbox.resend(session, actor, message_id=1)
 
 
 def test_messages_are_listed_newest_first_in_pages(admin: Actor) -> None:
     write(*(f"welcome-{n}" for n in range(7)))
     with db.transaction(read_only=True) as session:
-        pages = [service.list_messages(session, admin, page=n, size=3) for n in (1, 2, 3, 4)]
+        pages = [outbox.list_messages(session, admin, page=n, size=3) for n in (1, 2, 3, 4)]
     ids = [row.id for page in pages for row in page.rows]
     assert ids == sorted((row.id or 0 for row in rows().values()), reverse=True)
     assert [len(page.rows) for page in pages] == [3, 3, 1, 0]
@@ -170,7 +171,7 @@ def test_messages_are_found_by_name_and_address(admin: Actor) -> None:
         for key, name in (("a", "Jo Moreau"), ("b", "Zoë Marsh")):
             service.enqueue(session, replace(message(key), name=name, email=f"{key}@example.com"))
         found = {
-            search: service.list_messages(session, admin, search=search).total
+            search: outbox.list_messages(session, admin, search=search).total
             for search in ("MOREAU", "zoë", "example.com", "100%", "_", "\0", "  ", "nobody")
         }
     assert found == {"MOREAU": 1, "zoë": 1, "example.com": 2, "100%": 0, "_": 0, "\0": 2, "  ": 2, "nobody": 0}
@@ -181,17 +182,16 @@ def test_messages_are_filtered_by_state(admin: Actor) -> None:
     send(Outcome(Verdict.SENT), REFUSED, Outcome(Verdict.RETRY, "timeout"))
     with db.transaction(read_only=True) as session:
         for state in (Delivery.SENT, Delivery.DEAD, Delivery.WAITING):
-            (row,) = service.list_messages(session, admin, state=state).rows
+            (row,) = outbox.list_messages(session, admin, state=state).rows
             assert row.state is state
             assert row.can_resend is (state is not Delivery.WAITING)
             assert (row.next_attempt_at is None) is (state is not Delivery.WAITING)
-        assert service.list_messages(session, admin, state=Delivery.SENDING).total == 0
+        assert outbox.list_messages(session, admin, state=Delivery.SENDING).total == 0
 
 
 def test_counts_say_how_the_outbox_stands(now: datetime, admin: Actor) -> None:
     with db.transaction(read_only=True) as session:
-        assert service.counts(session, admin) == service.OutboxCounts(0, 0, 0, None, None)
-        assert service.oldest_waiting_age(session) is None
+        assert outbox.counts(session, admin) == outbox.OutboxCounts(0, 0, 0, None, None)
     write("sent-yesterday", "refused")
     send(Outcome(Verdict.SENT), REFUSED)
     midnight = now.replace(hour=23, minute=0)  # in Berlin, in November
@@ -201,9 +201,8 @@ def test_counts_say_how_the_outbox_stands(now: datetime, admin: Actor) -> None:
     write("sent-today")
     send(Outcome(Verdict.RETRY, "timeout"), Outcome(Verdict.SENT))
     with db.transaction(read_only=True) as session:
-        counts = service.counts(session, admin)
-        assert counts == service.OutboxCounts(1, 1, 1, midnight - timedelta(hours=1), midnight)
-        assert service.oldest_waiting_age(session) == timedelta(hours=1)
+        counts = outbox.counts(session, admin)
+        assert counts == outbox.OutboxCounts(1, 1, 1, midnight - timedelta(hours=1), midnight)
 
 
 def rows_id(key: str) -> int:

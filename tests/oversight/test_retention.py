@@ -18,9 +18,10 @@ from mhms_app.audit import chain
 from mhms_app.audit import service as audit
 from mhms_app.audit.models import AuditEntry
 from mhms_app.calendars.models import GoogleConsent
+from mhms_app.notifications import outbox
 from mhms_app.notifications import service as notifications
 from mhms_app.notifications.models import OutboxMessage
-from mhms_app.notifications.service import PayloadForgotten
+from mhms_app.notifications.outbox import PayloadForgotten
 from mhms_app.oversight import checks, retention, tasks
 from tests import builders
 from tests.conftest import NOW
@@ -99,10 +100,10 @@ def test_a_message_that_is_no_longer_kept_cannot_be_sent_again() -> None:
     retention.tidy()
     with db.transaction() as session:
         admin = builders.actor(session, builders.user(session, role=Role.ADMIN))
-        (row,) = notifications.list_messages(session, admin).rows
+        (row,) = outbox.list_messages(session, admin).rows
         assert not row.can_resend
         with pytest.raises(PayloadForgotten):
-            notifications.resend(session, admin, message_id=row.id)
+            outbox.resend(session, admin, message_id=row.id)
 
 
 def test_a_message_that_was_never_sent_keeps_what_it_says() -> None:

@@ -14,7 +14,7 @@ from mhms_app.actor import Role
 from mhms_app.audit import service as audit
 from mhms_app.audit.violations import Seen
 from mhms_app.errors import LoginRequired, NotAllowed
-from mhms_app.notifications.service import OutboxCounts
+from mhms_app.notifications.outbox import OutboxCounts
 from mhms_app.oversight import figures, system
 from mhms_app.oversight.checks import Check
 from mhms_app.oversight.figures import Database, Figures

@@ -11,8 +11,8 @@ import reflex as rx
 
 from mhms_app import routes
 from mhms_app.actor import Actor, Role
-from mhms_app.notifications import service as notifications
-from mhms_app.notifications.service import OutboxCounts, OutboxRow
+from mhms_app.notifications import outbox
+from mhms_app.notifications.outbox import OutboxCounts, OutboxRow
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components import listing
 from mhms_app.web.components.listing import SIZE, Listing, list_card
@@ -85,7 +85,7 @@ class Emails(Listing, Screen):
     @handler(Role.ADMIN)
     async def resend(self, message_id: int) -> None:
         """Send a message again."""
-        row = await bridge.call(self, notifications.resend, message_id=message_id)
+        row = await bridge.call(self, outbox.resend, message_id=message_id)
         await self._show()
         self.tell(f"The message to {row.name} is on its way again.")
 
@@ -108,8 +108,8 @@ def _look(session: Session, actor: Actor | None, *, asked: Mapping[str, str], nu
     """Everything on the page, in one transaction."""
     state = asked["state"] if asked["state"] in DELIVERY else ""
     return (
-        notifications.list_messages(session, actor, state=state, search=asked["q"], page=number, size=SIZE),
-        notifications.counts(session, actor),
+        outbox.list_messages(session, actor, state=state, search=asked["q"], page=number, size=SIZE),
+        outbox.counts(session, actor),
     )
 
 
