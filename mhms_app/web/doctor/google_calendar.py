@@ -166,8 +166,8 @@ def status(found: Connection, *, now: datetime) -> tuple[str, str]:
 
 
 def google_section() -> rx.Component:
-    """The section of the page; without credentials there is none."""
-    return rx.el.div(rx.cond(GoogleCalendar.stage, _section()), on_mount=GoogleCalendar.load)
+    """The section of the page, which loads it; without credentials there is none."""
+    return rx.cond(GoogleCalendar.stage, _section(), rx.fragment())
 
 
 def _section() -> rx.Component:
