@@ -11,6 +11,7 @@ from sqlmodel import Session, col
 from mhms_app import db
 from mhms_app.accounts.rules import search_key, tidy_name
 from mhms_app.actor import Actor, Role, require_role
+from mhms_app.audit import service as audit
 from mhms_app.directory import rules
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Department, Doctor
@@ -59,7 +60,7 @@ def save_department(
         Invalid: the words are missing or too long, or another department has this name.
         NotFound: there is no such department.
     """
-    require_role(actor, Role.ADMIN)
+    admin = require_role(actor, Role.ADMIN)
     name, description, location = tidy_name(name), rules.tidy_text(description), tidy_name(location)
     if refusal := rules.why_not_a_department(name=name, description=description, location=location):
         raise refusal
@@ -75,7 +76,13 @@ def save_department(
             raise Invalid("There is already a department with this name.", field="name") from None
         raise
     action = "department.add" if department_id is None else "department.edit"
-    directory.record(session, actor, action, "department", directory.key_of(department.id))
+    audit.record(
+        session,
+        actor_id=admin.user_id,
+        action=action,
+        object_type="department",
+        object_id=directory.key_of(department.id),
+    )
     return _department_row(department, _visible_by_department(session))
 
 
@@ -86,7 +93,7 @@ def set_department_active(session: Session, actor: Actor | None, *, department_i
         DepartmentInUse: patients can still find doctors in it.
         NotFound: there is no such department.
     """
-    require_role(actor, Role.ADMIN)
+    admin = require_role(actor, Role.ADMIN)
     department = lock_department(session, department_id)
     doctors = _visible_by_department(session).get(department_id, 0)
     if not active and doctors:
@@ -96,7 +103,7 @@ def set_department_active(session: Session, actor: Actor | None, *, department_i
     session.add(department)
     session.flush()
     action = "department.open" if active else "department.close"
-    directory.record(session, actor, action, "department", department_id)
+    audit.record(session, actor_id=admin.user_id, action=action, object_type="department", object_id=department_id)
     return _department_row(department, _visible_by_department(session))
 
 

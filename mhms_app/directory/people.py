@@ -139,7 +139,7 @@ def create_user(
     Raises:
         Invalid, EmailTaken: as ``accounts.add_user``; also the role or the department.
     """
-    require_role(actor, Role.ADMIN)
+    admin = require_role(actor, Role.ADMIN)
     wanted, phone = _role(role), tidy_name(phone)
     if refusal := rules.why_not_a_phone(phone):
         raise refusal
@@ -158,7 +158,9 @@ def create_user(
         _add_doctor(session, user, department, approved=True)
     accounts.send_temporary_password(session, user, password)
     user_id = directory.key_of(user.id)
-    directory.record(session, actor, "user.add", "user", user_id, detail=wanted.value)
+    audit.record(
+        session, actor_id=admin.user_id, action="user.add", object_type="user", object_id=user_id, detail=wanted.value
+    )
     return accounts.get_user(session, actor, user_id=user_id)
 
 
@@ -175,7 +177,7 @@ def assign_role(
         LastAdministrator: nobody would be left to administer.
         NotFound: there is no such user.
     """
-    require_role(actor, Role.ADMIN)
+    admin = require_role(actor, Role.ADMIN)
     wanted, was = _role(role), session.scalar(select(col(User.role)).where(col(User.id) == user_id))
     if was is None:
         raise NotFound
@@ -192,7 +194,14 @@ def assign_role(
             doctor.approved_at = db.clock.now() if wanted is Role.DOCTOR else None
         session.add(doctor)
         session.flush()
-    directory.record(session, actor, "user.assign_role", "user", user_id, detail=f"{was} to {wanted}")
+    audit.record(
+        session,
+        actor_id=admin.user_id,
+        action="user.assign_role",
+        object_type="user",
+        object_id=user_id,
+        detail=f"{was} to {wanted}",
+    )
     return accounts.get_user(session, actor, user_id=user_id)
 
 
@@ -203,14 +212,20 @@ def set_approved(session: Session, actor: Actor | None, *, doctor_id: int, appro
         DepartmentClosed: the doctor works in a closed department.
         NotFound: there is no such doctor.
     """
-    require_role(actor, Role.ADMIN)
+    admin = require_role(actor, Role.ADMIN)
     doctor = directory.lock_doctor(session, doctor_id)
     if approved and not lock_department(session, doctor.department_id, shared=True).active:
         raise DepartmentClosed
     doctor.approved_at = (doctor.approved_at or db.clock.now()) if approved else None
     session.add(doctor)
     session.flush()
-    directory.record(session, actor, "doctor.approve" if approved else "doctor.disapprove", "doctor", doctor_id)
+    audit.record(
+        session,
+        actor_id=admin.user_id,
+        action="doctor.approve" if approved else "doctor.disapprove",
+        object_type="doctor",
+        object_id=doctor_id,
+    )
     return directory.managed_doctor(session, actor, doctor_id=doctor_id)
 
 

@@ -134,7 +134,13 @@ def edit_profile(
     doctor.bio, doctor.languages = bio, languages
     session.add(doctor)
     session.flush()
-    record(session, actor, "doctor.edit", "doctor", target.id)
+    audit.record(
+        session,
+        actor_id=actor.user_id if actor else None,
+        action="doctor.edit",
+        object_type="doctor",
+        object_id=target.id,
+    )
     return managed_doctor(session, actor, doctor_id=doctor_id)
 
 
@@ -211,12 +217,11 @@ def lock_doctor(session: Session, doctor_id: int) -> Doctor:
     return doctor
 
 
-def record(
-    session: Session, actor: Actor | None, action: str, object_type: str, object_id: int, *, detail: str = ""
-) -> None:
-    """Note in the trail what somebody did in the directory."""
-    actor_id = actor.user_id if actor else None
-    audit.record(session, actor_id=actor_id, action=action, object_type=object_type, object_id=object_id, detail=detail)
+def key_of(value: int | None) -> int:
+    """The key of a row that is stored."""
+    if value is None:
+        raise RuntimeError("the row is not stored yet")
+    return value
 
 
 def _rows(session: Session, wanted: Rows) -> tuple[DoctorRow, ...]:
@@ -232,10 +237,3 @@ def _get(session: Session, wanted: Rows) -> DoctorRow:
     if doctor is None:
         raise NotFound
     return doctor
-
-
-def key_of(value: int | None) -> int:
-    """The key of a row that is stored."""
-    if value is None:
-        raise RuntimeError("the row is not stored yet")
-    return value
