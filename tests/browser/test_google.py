@@ -22,6 +22,8 @@ def test_f25_appointments_are_in_the_doctors_google_calendar_and_its_busy_times_
     at_work.open("/doctor/profile")
     at_work.button("Connect Google Calendar").click()
     at_work.sees("Your Google account is connected.")
+    at_work.reload()  # the section is there at once now, and is loaded after the page all the same
+    at_work.sees("Your Google account is connected.")
     at_work.page.get_by_label("Calendar", exact=True).select_option("Clinic")
     at_work.page.locator("form").filter(has_text="Use this calendar").get_by_label("With patients' initials").check()
     at_work.button("Use this calendar").click()
