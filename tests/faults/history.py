@@ -26,10 +26,12 @@ from mhms_app.accounts import sessions
 from mhms_app.booking.models import Appointment
 from mhms_app.notifications.models import Delivery, OutboxMessage
 from mhms_app.oversight import invariants
+from mhms_app.web.patient.booked import Booked
+from mhms_app.web.public.doctor_profile import Profile
 from tests import builders
 from tests.race.cast import NEVER
 from tests.running import RunningApp
-from tests.socket.hostile import Tab, tab
+from tests.socket.hostile import Said, Tab, tab
 from tests.socket.matrix import WIRE_NAME
 
 CONFIRM, CANCEL = WIRE_NAME["public.doctor_profile.Profile.confirm"], WIRE_NAME["patient.booked.Booked.cancel"]
@@ -73,18 +75,23 @@ class History:
         self._booked: list[float] = []
         self.answers = 0
 
-    def asked(self, reference: str, fact: Fact) -> None:
+    def asked(self, reference: str, *facts: Fact) -> None:
         """Somebody asks for this, and the answer may get lost."""
         with self._lock:
-            self._possible[reference].add(fact)
+            self._possible[reference].update(facts)
 
-    def answered(self, reference: str, fact: Fact) -> None:
-        """Somebody was told that this is so."""
+    def answered(self, reference: str, *facts: Fact) -> None:
+        """Somebody was told that one of these is so."""
         with self._lock:
             if reference not in self._possible:
                 self._booked.append(time.monotonic())
-            self._possible[reference] = {fact}
+            self._possible[reference] = set(facts)
             self.answers += 1
+
+    def cancelled(self, reference: str) -> list[Fact]:
+        """What is so when an appointment is cancelled: nobody is told of which slot, if a move was left unanswered."""
+        with self._lock:
+            return [("cancelled", slot) for _, slot in self._possible[reference]]
 
     def first_booking(self, *, after: float) -> float:
         """When the first new appointment after an instant was acknowledged; both as ``time.monotonic``."""
@@ -98,9 +105,13 @@ class History:
             time.sleep(0.05)
 
     def lost(self, session: Session) -> list[str]:
-        """The appointments that are not where somebody was told that they are."""
+        """The appointments that are not where somebody was told that they are, with both."""
         found = {row.reference: (row.status, row.slot_id) for row in session.exec(select(Appointment)).all()}
-        return [reference for reference, facts in self._possible.items() if found.get(reference) not in facts]
+        return [
+            f"{reference}: {found.get(reference)}, and not {facts}"
+            for reference, facts in self._possible.items()
+            if found.get(reference) not in facts
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +169,7 @@ class _Client(threading.Thread):
     ) -> None:
         super().__init__(daemon=True)
         self._app, self._crowd, self._cookie, self._history, self._stop_event = app, crowd, cookie, history, stop
-        self._mine: dict[str, int] = {}
+        self._mine: list[str] = []
         self._random = random.Random(cookie)
 
     def run(self) -> None:
@@ -173,29 +184,38 @@ class _Client(threading.Thread):
         if len(self._mine) < 2 or (len(self._mine) < _MOST and self._random.random() < 0.5):
             self._book(page, slot)
         elif self._random.random() < 0.5:
-            self._move(page, self._random.choice(list(self._mine)), slot)
+            self._move(page, self._random.choice(self._mine), slot)
         else:
-            self._cancel(page, self._random.choice(list(self._mine)))
+            self._cancel(page, self._random.choice(self._mine))
 
     def _book(self, page: Tab, slot: int) -> None:
-        page.visit(routes.doctor_profile(self._crowd.doctor, slot_id=slot))
-        if led_to := page.call(CONFIRM, {"form": {"reason": ""}}).redirect:
+        shown = page.visit(routes.doctor_profile(self._crowd.doctor, slot_id=slot))
+        if _offers(shown, slot) and (led_to := page.call(CONFIRM, {"form": {"reason": ""}}).redirect):
             reference = led_to.rpartition("/")[2]
-            self._mine[reference] = slot
+            self._mine.append(reference)
             self._history.answered(reference, ("booked", slot))
 
     def _move(self, page: Tab, reference: str, slot: int) -> None:
-        page.visit(routes.doctor_profile(self._crowd.doctor, slot_id=slot, move=reference))
+        if not _offers(page.visit(routes.doctor_profile(self._crowd.doctor, slot_id=slot, move=reference)), slot):
+            return
         self._history.asked(reference, ("booked", slot))
         if page.call(CONFIRM, {"form": {}}).redirect:
-            self._mine[reference] = slot
             self._history.answered(reference, ("booked", slot))
 
     def _cancel(self, page: Tab, reference: str) -> None:
-        page.visit(routes.booked(reference))
-        self._history.asked(reference, ("cancelled", self._mine[reference]))
+        shown = page.visit(routes.booked(reference)).var(Booked, "shown") or {}
+        if shown.get("reference") != reference:
+            return
+        cancelled = self._history.cancelled(reference)
+        self._history.asked(reference, *cancelled)
         if "is cancelled" in page.call(CANCEL, {"form": {"choice": "", "note": "a storm"}}).notice:
-            self._history.answered(reference, ("cancelled", self._mine.pop(reference)))
+            self._mine.remove(reference)
+            self._history.answered(reference, *cancelled)
+
+
+def _offers(said: Said, slot: int) -> bool:
+    """Whether a page is ready to book this slot: while it comes back by itself it may still show another."""
+    return bool((said.var(Profile, "chosen") or {}).get("id") == slot)
 
 
 @contextmanager
