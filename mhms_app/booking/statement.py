@@ -104,6 +104,7 @@ WITH person AS (
 )
 SELECT booked.id, taken.patient_id, doctor_id, starts_at, ends_at FROM taken, booked, told
 """
+_IN_SHORT = " ".join(_BOOK.split())  # psycopg remembers how it reads a statement of up to 4,096 characters
 
 
 def book_at_once(token: str, address: str, *, slot_id: int, reason: str, key: str) -> Booked | None:
@@ -142,7 +143,7 @@ def book_at_once(token: str, address: str, *, slot_id: int, reason: str, key: st
     }
     try:
         with db.at_once() as connection:
-            found = connection.exec_driver_sql(_BOOK, values).first()
+            found = connection.exec_driver_sql(_IN_SHORT, values).first()
     except (IntegrityError, WrappedIntegrityError):
         return None
     if found is None:

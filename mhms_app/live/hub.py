@@ -22,7 +22,7 @@ from reflex.utils.token_manager import SocketRecord
 from reflex_base.constants import SocketEvent
 from reflex_base.constants.state import FIELD_MARKER
 
-from mhms_app import db
+from mhms_app import db, tab
 from mhms_app.errors import ClinicError, DutyFirst, LoginRequired, NotAllowed, TryAgain
 from mhms_app.facts import EVERYTHING, LookAgain, Topic
 
@@ -128,16 +128,14 @@ class Hub:
             since: what ``heard`` said before the screen read what it shows; of what came after that it is told.
             apart: it shows something of its own besides, and is told through its ``_on_change``.
         """
-        session = screen.router.session
-        opened = self._rooms.get(room.key)
-        if self._inside.get(session.client_token) is not opened:
-            self._forget(session.client_token)
+        opened, token = self._rooms.get(room.key), tab.token(screen)
+        if self._inside.get(token) is not opened:
+            self._forget(token)
         if opened is None:
             opened = self._rooms[room.key] = _Open(room)
             for topic in (*room.topics, EVERYTHING):
                 self._about[topic].add(opened)
-        token = session.client_token
-        opened.seats[token] = _Seat(token, session.session_id, type(screen), apart)
+        opened.seats[token] = _Seat(token, tab.connection(screen), type(screen), apart)
         self._inside[token] = opened
         if any(self._heard_of.get(topic, 0) > since for topic in (*room.topics, EVERYTHING)):
             self._news(opened, [LookAgain()])
@@ -149,12 +147,12 @@ class Hub:
         Args:
             since: as in ``enter``.
         """
-        own = Room((screen.router.session.client_token, topics), *topics)
+        own = Room((tab.token(screen), topics), *topics)
         self.enter(screen, own, since=since, apart=True)
 
     def leave(self, screen: Any) -> None:
         """Tell this screen nothing more: it is about to go, or has gone already and another has come."""
-        token = screen.router.session.client_token
+        token = tab.token(screen)
         if (opened := self._inside.get(token)) and opened.seats[token].screen is type(screen):
             self._forget(token)
 

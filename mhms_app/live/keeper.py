@@ -15,7 +15,7 @@ from typing import Any
 
 import reflex as rx
 
-from mhms_app import db, pulse
+from mhms_app import db, pulse, tab
 from mhms_app.booking import holds, waiting
 from mhms_app.booking.holds import Hold
 
@@ -33,11 +33,11 @@ class Keeper:
 
     def keep(self, screen: Any, hold: Hold) -> None:
         """Remember that this tab holds a slot; it holds one at a time."""
-        self._held[screen.router.session.client_token] = hold
+        self._held[tab.token(screen)] = hold
 
     def forget(self, screen: Any) -> None:
         """This tab holds nothing any more."""
-        self._held.pop(screen.router.session.client_token, None)
+        self._held.pop(tab.token(screen), None)
 
     async def run(self, app: rx.App) -> None:
         """The lifespan task: look every two seconds until the worker ends."""

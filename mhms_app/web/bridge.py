@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
-from mhms_app import db, replica, spans, turns
+from mhms_app import db, replica, spans, tab, turns
 from mhms_app.accounts import cookies, sessions
 from mhms_app.accounts.rules import initials
 from mhms_app.actor import LOGGED_IN, Actor, LoggedIn, Role, require_person, require_role
@@ -170,12 +170,12 @@ _read_cookie = lru_cache(maxsize=2048)(cookies.read)  # a socket's cookies stay 
 
 def session_token(state: Any) -> str:
     """The session token in the cookies with which this socket was opened, or ``""``."""
-    return _read_cookie(state.router.headers.cookie or "", cookies.session_cookie())
+    return _read_cookie(tab.cookies(state), cookies.session_cookie())
 
 
 def client_address(state: Any) -> str:
     """The network address of the browser behind this socket, as the wall has found it."""
-    return str(state.router.session.client_ip)
+    return tab.address(state)
 
 
 async def _hop(

@@ -91,7 +91,7 @@ def _measure(app: rx.App, lag: float) -> Numbers:
     metrics.CONNECTIONS.set(kept)
     metrics.CONNECTIONS_USED.set(used)
     metrics.MEMORY.set(memory)
-    tabs = len(app.event_namespace.token_to_sid) if app.event_namespace else 0
+    tabs = len(app.event_namespace.sid_to_token) if app.event_namespace else 0
     return Numbers(tabs, events + waiting, round(lag, 3), memory, used, db.hears())
 
 

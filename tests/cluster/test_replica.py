@@ -120,9 +120,12 @@ def test_whoever_has_changed_something_is_answered_by_the_database_for_a_while(
 
 def screen() -> Any:
     """What the bridge knows of a tab: nobody's."""
-    router = SimpleNamespace(headers=SimpleNamespace(cookie=""), session=SimpleNamespace(client_ip="127.0.0.1"))
+    router = {
+        "rx_router_headers": SimpleNamespace(cookie=""),
+        "rx_router_session": SimpleNamespace(client_ip="127.0.0.1"),
+    }
     return SimpleNamespace(
-        router=router, _owner=0, _patient_id=0, _has_duty=False, _acted_at=0.0, met=True, acting_until=""
+        **router, _owner=0, _patient_id=0, _has_duty=False, _acted_at=0.0, met=True, acting_until=""
     )
 
 

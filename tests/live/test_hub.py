@@ -37,8 +37,8 @@ class Screen:
     may_read: bool = True
 
     @property
-    def router(self) -> Any:
-        return SimpleNamespace(session=SimpleNamespace(client_token=self.token, session_id=f"socket of {self.token}"))
+    def rx_router_session(self) -> Any:
+        return SimpleNamespace(client_token=self.token, session_id=f"socket of {self.token}")
 
     @classmethod
     def get_full_name(cls) -> str:

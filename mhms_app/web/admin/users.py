@@ -11,7 +11,7 @@ import reflex as rx
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from mhms_app import routes
+from mhms_app import routes, tab
 from mhms_app.accounts import passwords, powers, second_factor
 from mhms_app.accounts import service as accounts
 from mhms_app.accounts.cookies import refused_form
@@ -265,7 +265,7 @@ class Users(Listing, Screen):
 
     def _show_refused(self) -> Any:
         """Show why the form was refused in which the administrator asked to act as this person."""
-        if refused := refused_form(self.router.headers.cookie or "", "act"):
+        if refused := refused_form(tab.cookies(self), "act"):
             self.asking, self.reason = "act", refused.typed.get("reason", "")
             self.reason_problem = " ".join(refused.errors.values())
             return rx.set_focus("reason")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import reflex as rx
 from pydantic import Field
 
-from mhms_app import routes
+from mhms_app import routes, tab
 from mhms_app.actor import Role
 from mhms_app.facts import Topic
 from mhms_app.live.hub import Room, hub
@@ -96,7 +96,7 @@ class _Watcher(Room):
     rest = 0.8
 
     def __init__(self, screen: Any, *topics: Topic) -> None:
-        super().__init__((_Watcher, screen.router.session.client_token), *topics)
+        super().__init__((_Watcher, tab.token(screen)), *topics)
 
 
 def key_of(text: str) -> int | None:

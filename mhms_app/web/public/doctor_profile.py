@@ -236,8 +236,8 @@ class Profile(Screen):
             await self._show_refusal(refusal, slot)
             return None
         hub.leave(self)
-        self._forget_hold()
-        self._booked = slot.id
+        keeper.forget(self)
+        self._hold, self._booked = None, slot.id  # what is shown of it stays until the next page is there
         self._remember("")
         return rx.redirect(routes.booked(reference))
 
@@ -324,9 +324,12 @@ class Profile(Screen):
 
     def _remember(self, reason: str) -> None:
         left = REASON_LENGTH - len(reason)
-        self.reason = reason
+        if reason != self.reason:
+            self.reason = reason
         said = f"{words.count(abs(left), 'character')} {'left' if left >= 0 else 'too many'}"
-        self.room = said if left < _NEARLY_FULL else ""
+        room = said if left < _NEARLY_FULL else ""
+        if room != self.room:
+            self.room = room
 
     @property
     def _week(self) -> WeekRoom:

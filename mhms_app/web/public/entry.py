@@ -6,7 +6,7 @@ from typing import Any
 
 import reflex as rx
 
-from mhms_app import routes
+from mhms_app import routes, tab
 from mhms_app.accounts import cookies
 from mhms_app.web import bridge, theme
 from mhms_app.web.gate import handler
@@ -59,7 +59,7 @@ class Entry(Screen):
         """Show what was refused just now, or an empty form."""
         self.characters_shown = False
         self.typed, self.problems, self.first_problem = {}, {}, ""
-        refused = cookies.refused_form(self.router.headers.cookie or "", form)
+        refused = cookies.refused_form(tab.cookies(self), form)
         if refused and refused.number != self._shown:
             self.typed, self.problems, self._shown = refused.typed, refused.errors, refused.number
             self.first_problem = next((name for name in _ORDER if name in refused.errors), "")

@@ -6,7 +6,7 @@ from typing import Any
 
 import reflex as rx
 
-from mhms_app import routes
+from mhms_app import routes, tab
 from mhms_app.accounts import cookies, login_step
 from mhms_app.accounts.login_step import StepOver
 from mhms_app.web import bridge, theme
@@ -34,7 +34,7 @@ class LoginCode(Entry):
         self.has_app, self.question = False, ""
         if (elsewhere := await self._open("code")) is not None:
             return elsewhere
-        token = cookies.read(self.router.headers.cookie or "", cookies.step_cookie())
+        token = cookies.read(tab.cookies(self), cookies.step_cookie())
         try:
             view = await bridge.call(self, login_step.look, token=token)
         except StepOver:
