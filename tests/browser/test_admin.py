@@ -18,7 +18,9 @@ from tests.browser.clinic import (
     a_doctor,
     a_patient,
     a_tuesday,
+    an_appointment,
     appointments_with,
+    at,
     day_name,
     eventually,
     free,
@@ -357,3 +359,25 @@ def _let_time_pass(app: RunningApp, email: str) -> None:
     """The next attempt is due now."""
     with app.database() as session:
         _find(session, email).next_attempt_at = db.clock.now()
+
+
+def test_a_list_that_follows_leaves_focus_and_what_is_being_typed(app: RunningApp, visitor: Arrive) -> None:
+    doctor, early, late = a_doctor(app, "Dr. Lia Live"), a_patient(app, "Ada Early"), a_patient(app, "Lea Late")
+    reference = an_appointment(app, doctor, early, at(a_tuesday(), "09:00"))
+    free(app, doctor, a_tuesday(), "10:00")
+    patient = visitor().enters_as(late)
+    patient.open(doctor.week_of(a_tuesday()))
+    admin = visitor().enters_as(demo.ADMIN)
+    admin.open("/admin/bookings?q=Lia+Live")
+    admin.button(f"Change {reference}").click()
+    admin.page.get_by_role("radio", name="Cancel").check(force=True)
+    why = admin.page.get_by_label("Why?")
+    why.press_sequentially("The doctor")
+    patient.chooses("10:00")
+    patient.confirms()
+    admin.sees("Lea Late", "2 in all")
+    expect(why).to_be_focused()
+    why.press_sequentially(" is ill")
+    expect(why).to_have_value("The doctor is ill")
+    admin.button("Cancel appointment").click()
+    admin.sees("The appointment of Ada Early is cancelled, and a message is on its way.")

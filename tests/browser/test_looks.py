@@ -166,6 +166,17 @@ def test_an_address_without_a_page_says_so_and_leads_on(visitor: Arrive, on_phon
     person.sees("Dr. Amira Haddad")
 
 
+def test_only_who_waits_for_the_server_reads_that_it_is_late(visitor: Arrive) -> None:
+    person = visitor()
+    late = person.page.get_by_text("The clinic takes longer to answer than usual.")
+    person.page.route_web_socket("**/_event/**", lambda _: None)  # connects, and answers nothing
+    person.page.goto("/")
+    expect(person.page.get_by_role("heading", level=1)).to_be_visible()
+    shown_at_once = late.is_visible()
+    expect(late).to_be_visible()
+    assert not shown_at_once
+
+
 def test_a_reload_shows_what_the_address_says(app: RunningApp, visitor: Arrive) -> None:
     """Each page is read, loaded anew, and read again: heading and list are the same."""
     doctor, tuesday = a_doctor(app, "Dr. Rita Fest"), a_tuesday()
