@@ -24,7 +24,7 @@ from mhms_app.settings import settings
 log = logging.getLogger(__name__)
 
 _PROBE_SECONDS = 5.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0
 _KEEPALIVES: dict[str, Any] = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
