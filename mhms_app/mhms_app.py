@@ -73,5 +73,6 @@ app.register_lifespan_task(oversight.seal)
 app.register_lifespan_task(oversight.keep)
 app.register_lifespan_task(meter.run)
 for page in PAGES:
-    app.add_page(page.component, route=page.route, title=f"{page.title} · {settings().clinic_name}", on_load=page.load)
+    loads = [handler for handler in (page.load, page.then) if handler is not None]
+    app.add_page(page.component, route=page.route, title=f"{page.title} · {settings().clinic_name}", on_load=loads)
 logs.configure()  # last: what was made above has brought handlers of its own

@@ -25,6 +25,7 @@ from mhms_app.web.admin import (
 )
 from mhms_app.web.admin import leave as admin_leave
 from mhms_app.web.doctor import availability, day, hours, leave, profile, unused
+from mhms_app.web.doctor.google_calendar import GoogleCalendar
 from mhms_app.web.patient import booked, calendar, home, waiting
 from mhms_app.web.public import (
     confirm,
@@ -44,12 +45,13 @@ from mhms_app.web.public import (
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page. ``load`` runs at every visit, before there is anything to show."""
+    """One page. ``load`` runs at every visit, before there is anything to show, and ``then`` after it."""
 
     route: str
     title: str
     component: Callable[[], rx.Component]
     load: Any = None
+    then: Any = None
 
 
 PAGES = (
@@ -72,7 +74,7 @@ PAGES = (
     Page(routes.HOURS, "Working hours", hours.page, hours.WorkingHours.load),
     Page(routes.LEAVE, "Leave", leave.page, leave.Leave.load),
     Page(routes.UNUSED_SLOTS, "Unused slots", unused.page, unused.Unused.load),
-    Page(routes.OWN_PROFILE, "Your profile", profile.page, profile.Profile.load),
+    Page(routes.OWN_PROFILE, "Your profile", profile.page, profile.Profile.load, GoogleCalendar.load),
     Page(routes.PATIENT, "My appointments", home.page, home.Home.load),
     Page(routes.BOOKED, "Your appointment", booked.page, booked.Booked.load),
     Page(routes.PATIENT_CALENDAR, "Calendar", calendar.page, calendar.Calendar.load),

@@ -65,7 +65,7 @@ admin.slots.Slots
 admin.system.System
     booked(area, most, points, summary, total) figures(label, note, value) findings(advice, mood, name, path,
     text, tone) headline looked refused(area, most, points, summary, total) since tasks(last, name)
-    workers(late, memory, name, seen, since, tabs)
+    workers(late, memory, name, seen, since, tabs, waited)
 admin.users.Users
     address asked asking chosen_role departments form has_factor history(device, refused, when) is_first is_last
     is_open left_behind must_choose people(active, approved, department, department_id, doctor_id, email, id,

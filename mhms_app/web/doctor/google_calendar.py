@@ -166,7 +166,7 @@ def status(found: Connection, *, now: datetime) -> tuple[str, str]:
 
 
 def google_section() -> rx.Component:
-    """The section of the page, which loads it; without credentials there is none."""
+    """The section of the page, which loads it after its own contents; without credentials there is none."""
     return rx.cond(GoogleCalendar.stage, _section(), rx.fragment())
 
 

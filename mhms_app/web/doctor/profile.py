@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import reflex as rx
 from typing_extensions import TypedDict
@@ -13,7 +13,7 @@ from mhms_app.calendars import service as calendars
 from mhms_app.directory import service as directory
 from mhms_app.web import bridge, theme
 from mhms_app.web.components.feeds import Feed, NewFeed, feed_section, new_feed, shown
-from mhms_app.web.doctor.google_calendar import GoogleCalendar, google_section
+from mhms_app.web.doctor.google_calendar import google_section
 from mhms_app.web.doctor.pieces import approval_notice, for_doctors
 from mhms_app.web.gate import Role, handler
 from mhms_app.web.screen import Screen
@@ -54,15 +54,14 @@ class Profile(Screen):
     asked: int = 0
 
     @handler(Role.DOCTOR)
-    async def load(self) -> Any:
-        """Show the texts as they are, and after that what became of a visit at Google: the last word stays."""
+    async def load(self) -> None:
+        """Show the texts as they are."""
         doctor = await bridge.read(self, directory.require_doctor)
         self.department, self.awaiting_approval = doctor.department, not doctor.approved
         self.title, self.bio, self.languages = doctor.title, doctor.bio, doctor.languages
         self.public_path = routes.doctor_profile(doctor.id)
         self.told = await bridge.read(self, summaries.wants_summary)
         await self._show_feeds(NewFeed())
-        return GoogleCalendar.load
 
     @handler(Role.DOCTOR)
     async def save(self, texts: Texts) -> None:
