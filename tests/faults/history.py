@@ -9,7 +9,7 @@ import random
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -93,14 +93,19 @@ class History:
         with self._lock:
             return [("cancelled", slot) for _, slot in self._possible[reference]]
 
-    def first_booking(self, *, after: float) -> float:
-        """When the first new appointment after an instant was acknowledged; both as ``time.monotonic``."""
-        return next(at for at in self._booked if at > after)
-
     def wait_for_more(self, number: int) -> None:
         """Wait until so many more answers have come: the clinic works."""
-        target, deadline = self.answers + number, time.monotonic() + _PATIENCE
-        while self.answers < target:
+        target = self.answers + number
+        self._wait_until(lambda: self.answers >= target)
+
+    def wait_for_booking(self, *, after: float) -> float:
+        """When the first new appointment after an instant was acknowledged; both as ``time.monotonic``."""
+        self._wait_until(lambda: self._booked and self._booked[-1] > after)
+        return next(at for at in self._booked if at > after)
+
+    def _wait_until(self, true: Callable[[], object]) -> None:
+        deadline = time.monotonic() + _PATIENCE
+        while not true():
             assert time.monotonic() < deadline, "nobody gets an answer any more"
             time.sleep(0.05)
 
