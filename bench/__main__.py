@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 import warnings
 
-from bench import booking, faults, finding, growth, life, live, pages, sockets, timing, weights
+from bench import booking, faults, finding, growth, life, live, pages, sockets, starts, timing, weights
 from bench.table import machine, say
 
 SECTIONS = {
     "booking": ("Booking in a plain loop", booking.measure),
+    "starts": ("Start to the first page, SQLite", starts.measure),
     "sockets": ("Booking through the socket, PostgreSQL", sockets.measure),
     "live": ("A booking seen by a thousand tabs, PostgreSQL, one worker", live.measure),
     "slots": ("Finding a free time as the table grows", growth.measure_slots),

@@ -6,6 +6,7 @@ nothing else; beside all of them, the same from plain connections without any se
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 from bench import plain, servers
@@ -26,6 +27,7 @@ SET_UPS = (
 TABS = 320  # below what one address may open; each shows another patient the page of another doctor
 CLIENTS = (1, 8, 32)
 ROUNDS = 2
+AFTER_CHOOSING = 4.0  # seconds, until the screens that show the slot have said so and come to rest
 SCREEN = Profile.get_full_name()
 MINIMAL = "reflex___state____state.minimal____minimal"
 
@@ -45,7 +47,7 @@ def _measure(set_up: SetUp) -> Iterator[Row]:
     with fresh_database("postgresql") as url:
         db.use_engine(db.make_engine(url))
         rounds = 1 + len(CLIENTS) * ROUNDS
-        people, others = (gather(patients=TABS, doctors=TABS, slots=rounds) for _ in range(2))
+        people, others = (gather(patients=TABS, doctors=TABS, slots=rounds + 1) for _ in range(2))
         db.use_engine(None)
         with servers.clinic(url, set_up) as address:
             of_clinic = _measure_clinic(address, people)
@@ -75,6 +77,7 @@ def _measure_clinic(address: str, people: People) -> Rates:
         def book(slots: tuple[int, ...], clients: int) -> float:
             """Choose a slot each, which is not measured, then book it."""
             visitors.ask([_choose(slot_id) for slot_id in slots], at_once=max(CLIENTS))
+            time.sleep(AFTER_CHOOSING)
             return visitors.ask(confirm, at_once=clients)
 
         return _rates(people, lambda number, clients: visitors.ask(nothing[number % 2], at_once=clients), book)
@@ -100,7 +103,7 @@ def _rates(
     people: People, nothing: Callable[[int, int], float], book: Callable[[tuple[int, ...], int], float]
 ) -> Rates:
     """The best of some rounds for each number of clients; the first round is only to warm up."""
-    unused = zip(*people.slots, strict=True)
+    unused = zip(*people.slots, strict=True)  # the last one stays: a doctor with nothing left is another matter
     nothing(0, max(CLIENTS))
     book(next(unused), max(CLIENTS))
     rates: Rates = {}
