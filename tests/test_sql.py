@@ -15,6 +15,7 @@ EXECUTES = {"execute", "exec", "exec_driver_sql", "executemany", "scalar", "scal
 WRITTEN_OUT = {
     ("mhms_app/db.py", "f'PRAGMA {pragma}'"),  # a connection's settings, from a tuple in the line above
     ("mhms_app/availability/slots.py", "f\"'{state.value}'\""),  # a slot's state, from our own enumeration
+    ("mhms_app/booking/statement.py", "_IN_SHORT"),  # the one statement, without its line breaks
 }
 
 

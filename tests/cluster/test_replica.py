@@ -124,9 +124,7 @@ def screen() -> Any:
         "rx_router_headers": SimpleNamespace(cookie=""),
         "rx_router_session": SimpleNamespace(client_ip="127.0.0.1"),
     }
-    return SimpleNamespace(
-        **router, _owner=0, _patient_id=0, _has_duty=False, _acted_at=0.0, met=True, acting_until=""
-    )
+    return SimpleNamespace(**router, _owner=0, _patient_id=0, _has_duty=False, _acted_at=0.0, met=True, acting_until="")
 
 
 def test_it_refuses_to_write(follower: Server) -> None:
