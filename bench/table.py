@@ -22,7 +22,7 @@ class Row:
     """
 
     what: str
-    ours: str
+    ours: str = ""
     other: str = ""
     ratio: float | None = None
     aim: str = ""
