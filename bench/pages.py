@@ -110,7 +110,8 @@ def _look_once(url: str, profile: str, cookie: str) -> Seen:
 
 
 def _run(*command: str) -> None:
-    """Run a program of the environment's node."""
+    """Run a program of the environment's node; Lighthouse, which sometimes loses Chromium's trace, once more."""
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     environment = {**os.environ, "PATH": path, "CHROME_PATH": chromium() or ""}
-    subprocess.run(command, check=True, cwd=_INSTALLED, env=environment)
+    if subprocess.run(command, check=False, cwd=_INSTALLED, env=environment).returncode:
+        subprocess.run(command, check=True, cwd=_INSTALLED, env=environment)

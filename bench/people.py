@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
+from sqlalchemy import text
+
 from mhms_app import db
 from mhms_app.accounts import sessions
 from mhms_app.availability.rules import week_of
@@ -35,9 +37,12 @@ def gather(*, patients: int, doctors: int, slots: int, apart: timedelta = timede
             for late, doctor in enumerate(staff)
         ]
         ill = [builders.patient(session) for _ in range(patients)]
-        return People(
+        people = People(
             [builders.key(patient) for patient in ill],
             [sessions.open_session(session, user_id=patient.user_id) for patient in ill],
             [builders.key(doctor) for doctor in staff],
             offered,
         )
+        session.flush()
+        session.execute(text("ANALYZE"))  # as the database does by itself within a minute
+    return people

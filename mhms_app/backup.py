@@ -141,6 +141,8 @@ def restore(path: Path) -> Manifest:
             if _count(connection, table) != manifest.rows.get(table.name, 0):
                 raise BackupFailed(f"{table.name} has another number of rows than the backup says.")
             _advance(connection, table)
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("ANALYZE"))  # or it plans without knowing the tables until it looks by itself
         _look_at(session)
     return manifest
 
