@@ -87,7 +87,7 @@ def _look(url: str, profile: str, cookie: str) -> Seen:
 def _look_once(url: str, profile: str, cookie: str) -> Seen:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        _run(
+        command = (
             str(_INSTALLED / "node_modules" / ".bin" / "lighthouse"),
             url,
             *(["--preset=desktop"] if profile == "desktop" else []),
@@ -98,6 +98,10 @@ def _look_once(url: str, profile: str, cookie: str) -> Seen:
             f"--output-path={report}",
             "--quiet",
         )
+        try:
+            _run(*command)
+        except subprocess.CalledProcessError:  # it sometimes loses Chromium's trace, and asks to be run again
+            _run(*command)
         found: dict[str, Any] = json.loads(report.read_text())
     scores, audits = found["categories"], found["audits"]
     return Seen(
@@ -110,8 +114,7 @@ def _look_once(url: str, profile: str, cookie: str) -> Seen:
 
 
 def _run(*command: str) -> None:
-    """Run a program of the environment's node; Lighthouse, which sometimes loses Chromium's trace, once more."""
+    """Run a program of the environment's node."""
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     environment = {**os.environ, "PATH": path, "CHROME_PATH": chromium() or ""}
-    if subprocess.run(command, check=False, cwd=_INSTALLED, env=environment).returncode:
-        subprocess.run(command, check=True, cwd=_INSTALLED, env=environment)
+    subprocess.run(command, check=True, cwd=_INSTALLED, env=environment)

@@ -12,7 +12,7 @@ import contextvars
 import logging
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeVar
 
@@ -48,11 +48,10 @@ class Room:
         linger: seconds after a change in which it wants another look; 0 for none.
     """
 
-    rest: ClassVar[float] = 0.0
     linger: ClassVar[float] = 0.0
 
-    def __init__(self, key: Hashable, *topics: Topic) -> None:
-        self.key, self.topics = key, topics
+    def __init__(self, key: Hashable, *topics: Topic, rest: float = 0.0) -> None:
+        self.key, self.topics, self.rest = key, topics, rest
 
     async def look(self, news: Sequence[Any], ask: Ask[Any]) -> Mapping[str, Any]:
         """The vars of the screen that everybody in the room is sent; ``news`` is empty for the look after a change."""
@@ -141,13 +140,14 @@ class Hub:
             self._news(opened, [LookAgain()])
         return opened.room  # type: ignore[return-value]  # a key belongs to one kind of room
 
-    def watch(self, screen: Any, *topics: Topic, since: int) -> None:
+    def watch(self, screen: Any, *topics: Topic, since: int, rest: float = 0.0) -> None:
         """Tell this tab, by its ``_on_change``, of what happens to a topic from now on.
 
         Args:
             since: as in ``enter``.
+            rest: as in ``Room``.
         """
-        own = Room((tab.token(screen), topics), *topics)
+        own = Room((tab.token(screen), topics), *topics, rest=rest)
         self.enter(screen, own, since=since, apart=True)
 
     def leave(self, screen: Any) -> None:
@@ -257,7 +257,7 @@ class Hub:
             return
         seats = list(opened.seats.values())
         if shown:
-            await _send(app, [seat for seat in seats if not seat.apart], shown)
+            await _show(app, [seat for seat in seats if not seat.apart], shown)
         for seat in seats:
             if seat.apart and seat.is_open(connected):
                 await self._tell(app, opened, seat, news)
@@ -306,17 +306,19 @@ async def _with_screen(app: rx.App, seat: _Seat, act: Callable[[Any], Awaitable[
         return await act(await state.get_state(seat.screen))
 
 
-async def _send(app: rx.App, seats: Sequence[_Seat], shown: Mapping[str, Any]) -> None:
-    """Send the same values to several tabs, encoded once."""
-    if not seats or app.sio is None or app.event_namespace is None:
+async def _show(app: rx.App, seats: Sequence[_Seat], shown: Mapping[str, Any]) -> None:
+    """Show several tabs the same values."""
+    if seats:
+        delta = {seats[0].screen.get_full_name(): {f"{name}{FIELD_MARKER}": value for name, value in shown.items()}}
+        await send(app, [seat.connection for seat in seats], delta)
+
+
+async def send(app: rx.App, connections: Collection[str], delta: Mapping[str, Mapping[str, Any]]) -> None:
+    """Send the same to several tabs of this worker, encoded once and past their States."""
+    if not connections or app.sio is None or app.event_namespace is None:  # to an empty list would be to everybody
         return
-    delta = {seats[0].screen.get_full_name(): {f"{name}{FIELD_MARKER}": value for name, value in shown.items()}}
-    await app.sio.emit(
-        str(SocketEvent.EVENT),
-        StateUpdate(delta=delta),
-        namespace=app.event_namespace.namespace,
-        to=[seat.connection for seat in seats],
-    )
+    namespace = app.event_namespace.namespace
+    await app.sio.emit(str(SocketEvent.EVENT), StateUpdate(delta=delta), namespace=namespace, to=list(connections))
 
 
 hub = Hub()

@@ -21,10 +21,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from reflex.istate.manager.redis import StateManagerRedis, enable_keyspace_notifications
-from reflex.state import StateUpdate
-from reflex_base.constants import SocketEvent
 
 from mhms_app.live.doorman import doorman
+from mhms_app.live.hub import send
 from mhms_app.settings import settings
 
 log = logging.getLogger(__name__)
@@ -75,11 +74,7 @@ class States:
 
     async def _tell(self, app: rx.App) -> None:
         """Tell every tab of this worker that has not been told yet."""
-        if app.sio is None or app.event_namespace is None:
-            return
-        untold = app.event_namespace.sid_to_token.keys() - self._told
-        if not untold:  # an empty list would be everybody
-            return
+        connected = app.event_namespace.sid_to_token if app.event_namespace else {}
+        untold = connected.keys() - self._told
         self._told |= untold
-        namespace = app.event_namespace.namespace
-        await app.sio.emit(str(SocketEvent.EVENT), StateUpdate(delta=self.away), namespace=namespace, to=list(untold))
+        await send(app, untold, self.away)

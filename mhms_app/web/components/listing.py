@@ -11,10 +11,10 @@ from typing import Annotated, Any, ClassVar, Literal
 import reflex as rx
 from pydantic import Field
 
-from mhms_app import routes, tab
+from mhms_app import routes
 from mhms_app.actor import Role
 from mhms_app.facts import Topic
-from mhms_app.live.hub import Room, hub
+from mhms_app.live.hub import hub
 from mhms_app.web import theme, words
 from mhms_app.web.bridge import COUNTED
 from mhms_app.web.components.address import address
@@ -23,6 +23,7 @@ from mhms_app.web.gate import handler
 
 SIZE = 25
 _LAST_PAGE = COUNTED // SIZE
+_REST = 0.8  # seconds between two readings of an open list, however much happens
 
 
 class Listing(rx.State, mixin=True):
@@ -70,7 +71,7 @@ class Listing(rx.State, mixin=True):
         Args:
             since: what ``hub.heard`` said before the list was read.
         """
-        hub.enter(self, _Watcher(self, *topics), since=since, apart=True)
+        hub.watch(self, *topics, since=since, rest=_REST)
 
     def _read_address(self: Any) -> None:
         """Ask for what the address says."""
@@ -88,15 +89,6 @@ class Listing(rx.State, mixin=True):
         self.is_first, self.is_last = self._number == 1, self._number >= last_page
         page = self._number if self._number > 1 else ""
         self.address = routes.with_query(self._route, **self.asked, page=page)
-
-
-class _Watcher(Room):
-    """One administrator before a list of their own."""
-
-    rest = 0.8
-
-    def __init__(self, screen: Any, *topics: Topic) -> None:
-        super().__init__((_Watcher, tab.token(screen)), *topics)
 
 
 def key_of(text: str) -> int | None:
