@@ -56,6 +56,11 @@ _PLACES = {
 }
 _ACCOUNT = Place("Account", routes.ACCOUNT, "user-round-cog")
 _BAR_HOLDS = 5
+_ARRIVE = """() => {
+    const {dataset} = document.documentElement;
+    if (dataset.turned && document.activeElement === document.body) document.getElementById("content")?.focus();
+    dataset.turned = "true";
+}"""  # a page after the first is read from its top; whatever has the focus already keeps it
 _ROLE_NAMES = {"patient": "Patient", "doctor": "Doctor", "admin": "Administrator"}
 _TONE_ICONS = (("ok", "circle-check"), ("warn", "triangle-alert"), ("bad", "circle-alert"))
 
@@ -97,9 +102,7 @@ def frame(*content: Any, active: str = "", wide: bool = False) -> rx.Component:
             rx.el.div(*content, class_name=classes("page", "wide" if wide else "")),
             id="content",
             tab_index=-1,
-            on_mount=rx.cond(
-                Screen.met, rx.set_focus("content"), rx.noop()
-            ),  # a page after the first is read from its top
+            on_mount=rx.call_function(rx.vars.FunctionStringVar.create(_ARRIVE)),
         ),
         rx.cond(Screen.met, _by_viewer(lambda role: _bottom_bar(role, active))),
     )

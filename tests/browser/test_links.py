@@ -154,6 +154,26 @@ def test_a_forgotten_password_is_chosen_anew_by_keyboard_alone(
     assert mail_to(app, email, about="Your password was changed")
 
 
+def test_a_page_whose_script_comes_after_its_data_leaves_the_keyboard_in_the_field_to_correct(
+    app: RunningApp, visitor: Arrive
+) -> None:
+    person, email, late = visitor(), a_patient(app, "Vera Spaet"), []
+    person.open("/forgot")
+    person.field("Email").fill(email)
+    person.button("Send link").click()
+    person.open(link_in(app, email, about="Choose a new password"))
+    person.field("New password").fill("short")
+    person.sees(re.compile("^Use at least"))
+    person.page.route(re.compile("/_reset_"), lambda script: late.append(script))
+    with person.page.expect_websocket() as socket:
+        person.button("Change password").click()
+    with socket.value.expect_event("framereceived", lambda frame: "is_hydrated_rx_state_\":true" in str(frame)):
+        pass
+    for script in late:
+        script.continue_()
+    expect(person.field("New password")).to_be_focused()
+
+
 def test_a_forgotten_password_answers_alike_whoever_is_asked_for(visitor: Arrive) -> None:
     person = visitor()
     person.open("/forgot")
