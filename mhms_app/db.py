@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -409,11 +409,11 @@ class Page(Generic[T]):
     total: int
 
 
-def count(session: OrmSession, wanted: Select[Any]) -> int:
-    """Count the rows of a statement without reading them, up to ``COUNTED``."""
+def count(session: OrmSession, wanted: Select[Any], values: Mapping[str, Any] | None = None) -> int:
+    """Count the rows of a statement without reading them, up to ``COUNTED``; ``values`` are those of its parameters."""
     ones: Select[Any] = wanted.with_only_columns(literal_column("1"), maintain_column_froms=True)
     some = ones.order_by(None).limit(COUNTED).subquery()
-    return session.scalar(select(func.count()).select_from(some)) or 0
+    return session.scalar(select(func.count()).select_from(some), values) or 0
 
 
 class Clock:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import func, not_, select
+from sqlalchemy import bindparam, exists, func, not_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col
 
@@ -15,13 +15,37 @@ from mhms_app.actor import Actor
 from mhms_app.availability import rules
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.slots import IS_FREE, OPEN, STATES, SlotRow, read_slots, select_slots
-from mhms_app.db import Page
+from mhms_app.db import Page, UTCDateTime
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Doctor
 from mhms_app.directory.service import DoctorCard, DoctorRow, Rows
 from mhms_app.settings import settings
 
 WEEK = timedelta(days=7)
+_FOR_EVER = datetime.max.replace(tzinfo=UTC)
+
+# Statements are put together once; their values come with each execution. A doctor's first free slot is a short walk
+# along the index over open slots, whatever else is in the table; joined with it, PostgreSQL may read all of it.
+_AFTER, _BEFORE = bindparam("after", type_=UTCDateTime()), bindparam("before", type_=UTCDateTime())
+_near = aliased(Slot)
+_OF_DOCTOR = (
+    col(_near.doctor_id) == col(Doctor.id),
+    col(_near.state) == OPEN,
+    not_(col(_near.busy)),
+    col(_near.starts_at) > _AFTER,
+    col(_near.starts_at) < _BEFORE,
+)
+_HAS_FREE = exists().where(*_OF_DOCTOR).correlate(Doctor)
+_NEXT_FREE_ID, _NEXT_FREE_AT = (
+    select(column).where(*_OF_DOCTOR).order_by(col(_near.starts_at)).limit(1).correlate(Doctor).label(name)
+    for name, column in (("next_free_id", col(_near.id)), ("next_free_at", col(_near.starts_at)))
+)
+_FREE_BY_DOCTOR = (
+    select(col(Slot.doctor_id), func.count())
+    .where(col(Slot.doctor_id).in_(bindparam("doctors", expanding=True)), IS_FREE)
+    .where(col(Slot.starts_at) > _AFTER, col(Slot.starts_at) < _BEFORE)
+    .group_by(col(Slot.doctor_id))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +116,8 @@ def next_available(
     session: Session, actor: Actor | None, *, department_id: int | None = None, after: datetime, limit: int
 ) -> tuple[DoctorCard, ...]:
     """The doctors who can be seen soonest at ``after`` or later; those without a free slot are left out."""
-    found = _with_next_free(directory.visible_doctors(department_id=department_id), after, None)
-    return _cards(session, found.order_by(col(Slot.starts_at), col(Doctor.id)).limit(limit), after)
+    found = directory.visible_doctors(department_id=department_id).where(_HAS_FREE)
+    return _cards(session, found.order_by(_NEXT_FREE_AT, col(Doctor.id)).limit(limit), after)
 
 
 def doctor_cards(
@@ -115,12 +139,13 @@ def doctor_cards(
     Raises:
         Invalid: the day is too far away.
     """
-    first, last = rules.span(day, 1, zone=settings().zone) if day else (db.clock.now(), None)
-    wanted = directory.visible_doctors(search=search, department_id=department_id)
-    found = _with_next_free(wanted, first, last, optional=day is None)
-    total = db.count(session, (wanted if day is None else found).with_only_columns(col(Doctor.id)))
+    first, last = rules.span(day, 1, zone=settings().zone) if day else (db.clock.now(), _FOR_EVER)
+    found = directory.visible_doctors(search=search, department_id=department_id)
+    if day:
+        found = found.where(_HAS_FREE)
     ordered = found.order_by(col(User.name_key), col(Doctor.id)).offset((page - 1) * size).limit(size)
-    return Page(_cards(session, ordered, first), total)
+    total = db.count(session, found, {"after": _later(first), "before": last} if day else None)
+    return Page(_cards(session, ordered, first, last), total)
 
 
 def _kept(session: Session, actor: Actor | None, *, doctor_id: int) -> tuple[SlotRow, ...]:
@@ -152,46 +177,14 @@ def _free_of(doctor_id: int, first: datetime) -> Rows:
     )
 
 
-def _with_next_free(doctors: Rows, first: datetime, last: datetime | None, *, optional: bool = False) -> Rows:
-    """Add each doctor's first free slot: its key and its start.
-
-    One short walk along the index over open slots per doctor, whatever else is in the table.
-
-    Args:
-        optional: keep the doctors who have none.
-    """
-    near = aliased(Slot)
-    nearest = (
-        select(col(near.id))
-        .where(
-            col(near.doctor_id) == col(Doctor.id),
-            col(near.state) == OPEN,
-            not_(col(near.busy)),
-            col(near.starts_at) > _later(first),
-        )
-        .order_by(col(near.starts_at))
-        .limit(1)
-    )
-    if last is not None:
-        nearest = nearest.where(col(near.starts_at) < last)
-    return doctors.add_columns(col(Slot.id), col(Slot.starts_at)).join(
-        Slot, col(Slot.id) == nearest.correlate(Doctor).scalar_subquery(), isouter=optional
-    )
-
-
-def _cards(session: Session, found: Rows, first: datetime) -> tuple[DoctorCard, ...]:
-    rows = [(DoctorRow(*row[:-2]), row[-2], row[-1]) for row in session.execute(found)]
-    free = session.execute(
-        select(col(Slot.doctor_id), func.count())
-        .where(
-            col(Slot.doctor_id).in_([doctor.id for doctor, _, _ in rows]),
-            IS_FREE,
-            col(Slot.starts_at) > _later(first),
-            col(Slot.starts_at) < max(first, db.clock.now()) + WEEK,
-        )
-        .group_by(col(Slot.doctor_id))
-    )
-    counts: dict[int, int] = dict(free.all())
+def _cards(session: Session, doctors: Rows, first: datetime, last: datetime = _FOR_EVER) -> tuple[DoctorCard, ...]:
+    """These doctors, each with the first free slot from ``first`` until before ``last``."""
+    after = _later(first)
+    found = session.execute(doctors.add_columns(_NEXT_FREE_ID, _NEXT_FREE_AT), {"after": after, "before": last})
+    rows = [(DoctorRow(*doctor), slot_id, next_free_at) for *doctor, slot_id, next_free_at in found]
+    week = {"after": after, "before": max(first, db.clock.now()) + WEEK}
+    counted = session.execute(_FREE_BY_DOCTOR, {"doctors": [doctor.id for doctor, _, _ in rows], **week})
+    counts: dict[int, int] = dict(counted.all())
     return tuple(
         DoctorCard(doctor, next_free_at, slot_id, counts.get(doctor.id, 0)) for doctor, slot_id, next_free_at in rows
     )

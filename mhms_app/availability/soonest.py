@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any, TypedDict
 
 from sqlalchemy import (
@@ -19,10 +20,13 @@ from sqlalchemy import (
     Integer,
     ScalarSelect,
     Select,
+    String,
     and_,
+    any_,
     bindparam,
     column,
     func,
+    literal_column,
     not_,
     select,
 )
@@ -42,7 +46,7 @@ from mhms_app.directory import departments
 from mhms_app.directory import service as directory
 from mhms_app.directory.departments import DepartmentRow
 from mhms_app.directory.models import Department, Doctor
-from mhms_app.directory.service import DoctorCard, DoctorRow
+from mhms_app.directory.service import DoctorCard, DoctorRow, Rows
 from mhms_app.settings import settings
 
 _STAGES = (1, 7, 28)  # days that are looked at first: most people find something in them
@@ -141,17 +145,10 @@ def next_times(
         department_id: None means all of them.
     """
     found: list[NextTime] = []
+    dialect = session.get_bind().dialect.name
     for windows in _stages(session, department_id, when):
-        firsts = _firsts(session, windows).add_columns(
-            col(User.full_name).label("doctor"), col(Department.name).label("place")
-        )
-        nearest = firsts.limit(limit - len(found)).subquery()
-        wanted = select(
-            col(Slot.id), col(Slot.doctor_id), nearest.c.doctor, nearest.c.place, col(Slot.starts_at), col(Slot.ends_at)
-        )
-        is_one = and_(col(Slot.doctor_id) == nearest.c.doctor_id, col(Slot.starts_at) == nearest.c.starts_at, IS_FREE)
-        rows = session.execute(wanted.join(nearest, is_one).order_by(col(Slot.starts_at), col(Slot.doctor_id)))
-        found += [NextTime(*row) for row in rows]
+        values = _values(dialect, windows) | {"most": limit - len(found)}
+        found += [NextTime(*row) for row in session.execute(_nearest(dialect), values)]
         if len(found) == limit:
             break
     return tuple(found)
@@ -176,13 +173,13 @@ def fitting_doctors(
     names = session.execute(asked.with_only_columns(col(Doctor.id)).order_by(col(User.name_key), col(Doctor.id)))
     order = list(names.scalars())
     first: dict[int, datetime] = {}
+    dialect = session.get_bind().dialect.name
     for windows in _stages(session, department_id, when):
         rest = [key for key in order if key not in first]
         if not rest:
             break
-        for doctor_id, starts_at in session.execute(_firsts(session, windows).where(col(Doctor.id).in_(rest))):
-            if starts_at:
-                first.setdefault(doctor_id, starts_at)
+        earliest = session.execute(_earliest(dialect), _values(dialect, windows) | {"doctors": rest})
+        first |= {doctor_id: starts_at for doctor_id, starts_at in earliest if starts_at}
     fitting = [key for key in order if key in first]
     here = fitting[(page - 1) * size : page * size]
     times, is_mine = {first[key] for key in here}, col(Slot.doctor_id) == col(Doctor.id)
@@ -212,7 +209,8 @@ def why_nothing(
     mine = directory.visible_doctors(search=search, department_id=department_id)
     if doctor_id is not None:
         mine = mine.where(col(Doctor.id) == doctor_id)
-    now, table = db.clock.now(), _table(session, bounds)
+    now, dialect = db.clock.now(), session.get_bind().dialect.name
+    table = _windows_of(dialect)
     to_come = col(_near.starts_at) > now
     bookable = _slots_of_doctor(_IS_FREE, col(_near.starts_at) > table.c.since, col(_near.starts_at) < table.c.until)
     found = session.execute(
@@ -221,7 +219,8 @@ def why_nothing(
             func.max(_last(_slots_of_doctor(to_come, col(_near.state) != STATES["withdrawn"]))),
             func.min(_first(_slots_of_doctor(to_come, _IS_FREE))),
             func.min(_first(bookable.correlate(Doctor, table))),
-        )
+        ),
+        _values(dialect, bounds),
     ).one()
     facts, notice = Facts(*found), max(bound.since for bound in bounds) - now
     return when_rules.why_nothing(facts, when, now=now, notice=notice, zone=settings().zone)
@@ -276,17 +275,40 @@ def _last_open_day(session: Session, department_id: int | None) -> date:
     return max(found or db.clock.now(), db.clock.now()).astimezone(settings().zone).date()
 
 
-def _firsts(session: Session, windows: Iterable[_Window]) -> Select[Any]:
-    """When every doctor whom patients can find is first free in each of these windows, by time; None where never.
+@cache
+def _nearest(dialect: str) -> Rows:
+    """The first ``most`` times at which any doctor is free, of each doctor and window the first, by time.
 
-    The slots themselves are looked up afterwards: joined here, PostgreSQL may read the whole table for them.
+    The slots themselves are looked up afterwards: joined within, PostgreSQL may read the whole table for them.
     """
-    table = _table(session, windows)
+    firsts = _firsts(dialect).add_columns(col(User.full_name).label("doctor"), col(Department.name).label("place"))
+    first_come = firsts.order_by(literal_column("starts_at").nulls_last(), col(Doctor.id))
+    near = first_come.limit(bindparam("most", type_=Integer())).subquery()
+    is_one = and_(col(Slot.doctor_id) == near.c.doctor_id, col(Slot.starts_at) == near.c.starts_at, IS_FREE)
+    wanted = select(
+        col(Slot.id), col(Slot.doctor_id), near.c.doctor, near.c.place, col(Slot.starts_at), col(Slot.ends_at)
+    )
+    return wanted.join(near, is_one).order_by(col(Slot.starts_at), col(Slot.doctor_id))
+
+
+@cache
+def _earliest(dialect: str) -> Rows:
+    """When each of these ``doctors`` is first free in any of the windows; None who is not."""
+    if dialect == "postgresql":  # one parameter, however many they are
+        is_wanted = col(Doctor.id) == any_(bindparam("doctors", type_=ARRAY(Integer())))
+    else:
+        is_wanted = col(Doctor.id).in_(bindparam("doctors", expanding=True))
+    firsts = _firsts(dialect).where(is_wanted).subquery()
+    return select(firsts.c.doctor_id, func.min(firsts.c.starts_at)).group_by(firsts.c.doctor_id)
+
+
+def _firsts(dialect: str) -> Rows:
+    """When every doctor whom patients can find is first free in each of the windows; None where never."""
+    table = _windows_of(dialect)
     free = _slots_of_doctor(_IS_FREE, col(_near.starts_at) > table.c.since, col(_near.starts_at) < table.c.until)
-    starts_at = _first(free.correlate(Doctor, table)).label("starts_at")
     visible = directory.visible_doctors().join(table, table.c.department_id == col(Doctor.department_id))
-    wanted = visible.with_only_columns(col(Doctor.id).label("doctor_id"), starts_at)
-    return wanted.order_by(starts_at.nulls_last(), col(Doctor.id))
+    starts_at = _first(free.correlate(Doctor, table)).label("starts_at")
+    return visible.with_only_columns(col(Doctor.id).label("doctor_id"), starts_at)
 
 
 def _slots_of_doctor(*conditions: ColumnElement[bool]) -> Select[Any]:
@@ -302,18 +324,25 @@ def _last(slots: Select[Any]) -> ScalarSelect[Any]:
     return slots.order_by(col(_near.starts_at).desc()).limit(1).scalar_subquery()
 
 
-def _table(session: Session, windows: Iterable[_Window]) -> FromClause:
-    """The windows as rows that a statement can be joined with.
+@cache
+def _windows_of(dialect: str) -> FromClause:
+    """The windows as rows that a statement can be joined with; ``_values`` holds what they are.
 
     They are parameters, so that it is compiled once for any windows; SQLAlchemy's own VALUES is compiled every time.
     """
-    rows = [(window.department_id, window.since, window.until) for window in windows]
-    if session.get_bind().dialect.name == "postgresql":
-        columns = [list(part) for part in zip(*rows, strict=True)]
-        arrays = [bindparam(None, part, ARRAY(kind)) for part, kind in zip(columns, _KINDS.values(), strict=True)]
+    if dialect == "postgresql":
+        arrays = [bindparam(name, type_=ARRAY(kind)) for name, kind in _KINDS.items()]
         table = func.unnest(*arrays).table_valued(*(column(name, kind) for name, kind in _KINDS.items()))
         return table.render_derived(name="windows")
-    spans = [(key, *(format(at.astimezone(UTC), _AS_STORED) for at in instants)) for key, *instants in rows]
-    row = func.json_each(json.dumps(spans)).table_valued("value")
+    row = func.json_each(bindparam("windows", type_=String())).table_valued("value")
     parts = [func.json_extract(row.c.value, f"$[{number}]", type_=kind) for number, kind in enumerate(_KINDS.values())]
     return select(*(part.label(name) for part, name in zip(parts, _KINDS, strict=True))).subquery("windows")
+
+
+def _values(dialect: str, windows: Iterable[_Window]) -> dict[str, Any]:
+    """The parameters of ``_windows_of``."""
+    rows = [(window.department_id, window.since, window.until) for window in windows]
+    if dialect == "postgresql":
+        return {name: list(values) for name, values in zip(_KINDS, zip(*rows, strict=True), strict=True)}
+    spans = [(key, *(format(at.astimezone(UTC), _AS_STORED) for at in instants)) for key, *instants in rows]
+    return {"windows": json.dumps(spans)}

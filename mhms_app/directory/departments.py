@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col
 
@@ -133,8 +134,13 @@ def lock_department(session: Session, department_id: int, *, shared: bool = Fals
 
 def _visible_by_department(session: Session) -> dict[int, int]:
     """How many doctors patients can find, by department."""
+    return dict(session.execute(_counting()).all())
+
+
+@cache
+def _counting() -> Select[int, int]:
     wanted = directory.visible_doctors().with_only_columns(col(Doctor.department_id), func.count())
-    return dict(session.execute(wanted.group_by(col(Doctor.department_id))).all())
+    return wanted.group_by(col(Doctor.department_id))
 
 
 def _department_row(row: Department, doctors: dict[int, int]) -> DepartmentRow:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
 from sqlalchemy import Select, and_, or_, select
@@ -173,6 +174,7 @@ def search_doctors(
     return Page(rows, db.count(session, wanted))
 
 
+@cache
 def doctors() -> Rows:
     """The columns of a ``DoctorRow``, of every doctor."""
     return (
@@ -194,6 +196,7 @@ def doctors() -> Rows:
     )
 
 
+@lru_cache(maxsize=256)
 def visible_doctors(*, search: str = "", department_id: int | None = None) -> Rows:
     """The columns of a ``DoctorRow``, of the doctors whom patients can find; in no order."""
     wanted = doctors().where(VISIBLE)
