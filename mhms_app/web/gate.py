@@ -267,6 +267,7 @@ class Gate(Middleware):
         """Stop an event (an empty update) or let it go on (None) with validated arguments."""
         trace.begin(EventContext.get().txid)
         name = event.name.rpartition(".")[2]
+        is_too_early = False  # asked of a page whose State is gone: the browser has it read anew next
         # Only a browser's own event says which connection it came from; the others follow from one that passed.
         if connection := str(event.router_data.get(RouteVar.SESSION_ID, "")):
             bucket = self._bucket(connection)
@@ -277,11 +278,14 @@ class Gate(Middleware):
                     log.warning("events refused: too many from one connection (%s)", name[:40])
                 return StateUpdate()
             if name in _CONNECTING or not bucket.has_met:
-                try:
-                    await bridge.forget_strangers(await state.get_state(Screen))
-                except TryAgain as refusal:
-                    return self._not_met(app, event, refusal)
-                bucket.has_met = True
+                screen = await state.get_state(Screen)
+                is_too_early = not screen.met and name not in _OWN_EVENTS_OF_REFLEX
+                if not is_too_early:
+                    try:
+                        await bridge.forget_strangers(screen)
+                    except TryAgain as refusal:
+                        return self._not_met(app, event, refusal)
+                    bucket.has_met = True
         if name == "set_is_hydrated" and event.payload.get("value") and (await state.get_state(Screen))._is_unread:
             return StateUpdate()
         schema = _schema_of(event.name)
@@ -303,7 +307,7 @@ class Gate(Middleware):
             log.warning("event refused: arguments of %s (no database could store them)", name)
             return StateUpdate()
         object.__setattr__(event, "payload", payload)
-        return None
+        return StateUpdate() if is_too_early else None
 
     def _not_met(self, app: rx.App, event: Event, refusal: TryAgain) -> StateUpdate:
         """Nobody knows who is connecting, so nothing is sent of what the tab has shown; it is looked up again soon."""

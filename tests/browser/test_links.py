@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -164,7 +165,7 @@ def test_a_page_whose_script_comes_after_its_data_leaves_the_keyboard_in_the_fie
     person.open(link_in(app, email, about="Choose a new password"))
     person.field("New password").fill("short")
     person.sees(re.compile("^Use at least"))
-    person.page.route(re.compile("/_reset_"), lambda script: late.append(script))
+    person.page.route(re.compile("/_reset_"), partial(list.append, late))
     with person.page.expect_websocket() as socket:
         person.button("Change password").click()
     with socket.value.expect_event("framereceived", lambda frame: "is_hydrated_rx_state_\":true" in str(frame)):

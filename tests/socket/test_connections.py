@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from mhms_app.api import wall
 from mhms_app.web.doctor.availability import Availability
 from mhms_app.web.gate import Gate, policy_of
+from mhms_app.web.public.doctor_profile import Profile
 from mhms_app.web.public.landing import Landing
 from mhms_app.web.screen import Screen
 from tests.running import RunningApp
@@ -97,6 +98,17 @@ def test_one_address_opens_so_many_sockets_and_another_one_more(app: RunningApp)
             assert visitor.visit("/").page_data
     with tab(app, source="127.0.0.3") as visitor:
         assert visitor.visit("/").page_data
+
+
+def test_what_is_asked_of_a_page_whose_state_is_gone_waits_until_it_is_read_anew(app: RunningApp, cast: Cast) -> None:
+    """A browser that connects again sends what was clicked meanwhile before it has the page read."""
+    choose, slot = WIRE_NAME["public.doctor_profile.Profile.choose"], {"slot_id": cast.a_free_slot}
+    with tab(app, cast.cookie["patient"]) as visitor:
+        visitor.send(choose, slot)
+        early = visitor.call(choose, slot)
+        assert (early.var(Profile, "chosen")["id"], early.notice, early.redirect) == (0, "", "")
+        visitor.visit(f"/doctors/{cast.doctor}")
+        assert visitor.call(choose, slot).var(Profile, "chosen")["id"] == slot["slot_id"]
 
 
 def test_a_message_that_is_too_long_closes_the_socket(app: RunningApp) -> None:
