@@ -168,7 +168,7 @@ def test_a_page_whose_script_comes_after_its_data_leaves_the_keyboard_in_the_fie
     person.page.route(re.compile("/_reset_"), partial(list.append, late))
     with person.page.expect_websocket() as socket:
         person.button("Change password").click()
-    with socket.value.expect_event("framereceived", lambda frame: "is_hydrated_rx_state_\":true" in str(frame)):
+    with socket.value.expect_event("framereceived", lambda frame: 'is_hydrated_rx_state_":true' in str(frame)):
         pass
     for script in late:
         script.continue_()

@@ -20,6 +20,8 @@ from tests.socket.cast import Cast, tables
 from tests.socket.hostile import tab
 from tests.socket.matrix import WIRE_NAME
 
+of_one_engine = pytest.mark.parametrize("clinic", ["sqlite"], indirect=True)  # the gate knows nothing of them
+
 
 def test_the_apps_own_pages_may_connect_by_any_name_of_the_machine(app: RunningApp) -> None:
     for host in ("localhost", "127.0.0.1"):
@@ -140,6 +142,7 @@ def uncallable() -> Iterator[str]:
         yield from (f"{full}.{name}" for name in sorted(names - handlers))
 
 
+@of_one_engine
 def test_what_is_no_handler_cannot_be_called(app: RunningApp, cast: Cast) -> None:
     before, names = tables(app), list(uncallable())
     assert any(name.endswith(".tell") for name in names)
@@ -156,6 +159,7 @@ def test_what_is_no_handler_cannot_be_called(app: RunningApp, cast: Cast) -> Non
     assert tables(app) == before
 
 
+@of_one_engine
 @pytest.mark.parametrize("person", ["nobody", "patient", "doctor", "admin"])
 def test_setvar_sets_nothing_on_any_state(app: RunningApp, cast: Cast, person: str) -> None:
     found = [State, *states()]
