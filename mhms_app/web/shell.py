@@ -10,6 +10,7 @@ import reflex as rx
 from mhms_app import routes
 from mhms_app.settings import settings
 from mhms_app.web.components.around import connection_lost, waiting_to_be_met
+from mhms_app.web.components.arrival import arrival
 from mhms_app.web.components.desk_count import DeskCount, desk_count
 from mhms_app.web.components.native_form import posted_form
 from mhms_app.web.gate import handler
@@ -56,11 +57,6 @@ _PLACES = {
 }
 _ACCOUNT = Place("Account", routes.ACCOUNT, "user-round-cog")
 _BAR_HOLDS = 5
-_ARRIVE = """() => {
-    const {dataset} = document.documentElement;
-    if (dataset.turned && document.activeElement === document.body) document.getElementById("content")?.focus();
-    dataset.turned = "true";
-}"""  # a page after the first is read from its top; whatever has the focus already keeps it
 _ROLE_NAMES = {"patient": "Patient", "doctor": "Doctor", "admin": "Administrator"}
 _TONE_ICONS = (("ok", "circle-check"), ("warn", "triangle-alert"), ("bad", "circle-alert"))
 
@@ -98,11 +94,11 @@ def frame(*content: Any, active: str = "", wide: bool = False) -> rx.Component:
         ),
         rx.cond(Screen.acting_until, _acting()),
         rx.el.main(
+            arrival(),
             _messages(),
             rx.el.div(*content, class_name=classes("page", "wide" if wide else "")),
             id="content",
             tab_index=-1,
-            on_mount=rx.call_function(rx.vars.FunctionStringVar.create(_ARRIVE)),
         ),
         rx.cond(Screen.met, _by_viewer(lambda role: _bottom_bar(role, active))),
     )
