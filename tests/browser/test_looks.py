@@ -271,6 +271,7 @@ def test_f10_from_the_first_page_to_an_appointment_with_the_keyboard_alone(app: 
     tabs_to(keyboard, "See times of Dr. Kai Tasten")
     press("Enter")
     keyboard.is_at(doctor.path)
+    expect(keyboard.page.locator("main")).to_be_focused()  # a page that is turned to is read from its top
     tabs_to(keyboard, "^(Next: |Next available)")
     press("Space")
     expect(keyboard.slot("09:20")).to_be_visible()

@@ -7,10 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, select, text
 
 from mhms_app import db, launch
-from tests.databases import ROOT, fresh_database
+from mhms_app.notifications.models import OutboxMessage
+from tests.databases import ROOT, fresh_database, migrate
 
 MIGRATE = "from mhms_app import launch; launch.migrate()"
 
@@ -35,6 +36,22 @@ def test_machines_that_start_at_once_migrate_once() -> None:
         ended = [(process.communicate(timeout=120)[1].decode()[-500:], process.returncode) for process in started]
         assert [code for _, code in ended] == [0, 0, 0], ended
         db.use_engine(db.make_engine(url))
+        assert is_migrated()
+        db.use_engine(None)
+
+
+def test_a_migration_gives_way_to_whoever_uses_the_tables_and_changes_nothing() -> None:
+    with fresh_database("postgresql", migrated=False) as url:
+        db.use_engine(db.make_engine(url))
+        migrate(db.engine(), "0004")
+        with db.transaction() as session:
+            session.execute(select(OutboxMessage.id).limit(1))  # a long report, say
+            with pytest.raises(launch.LaunchFailed, match="are in use"):
+                launch.migrate()
+        with db.engine().connect() as connection:
+            assert db.revision_of(connection) == "0004"
+            assert "traceparent" not in {column["name"] for column in inspect(connection).get_columns("outbox_message")}
+        launch.migrate()
         assert is_migrated()
         db.use_engine(None)
 
