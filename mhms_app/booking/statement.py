@@ -51,20 +51,20 @@ WITH person AS (
       AND s.starts_at <= %(now)s + dep.ahead_days * interval '24 hours'
       AND d.approved_at IS NOT NULL AND u.active AND u.role = 'doctor' AND u.email_confirmed_at IS NOT NULL
       AND dep.active
+), mine AS MATERIALIZED (
+    SELECT a.idempotency_key, a.status, a.department_id, a.starts_at, a.ends_at
+    FROM appointment a JOIN person ON person.patient_id = a.patient_id
 ), allowed AS (
     SELECT * FROM person, wanted
-    WHERE NOT EXISTS (
-        SELECT FROM appointment a
-        WHERE a.patient_id = person.patient_id AND a.idempotency_key = %(key)s
-    ) AND NOT EXISTS (
-        SELECT FROM appointment a
-        WHERE a.patient_id = person.patient_id AND a.status IN ('booked', 'checked_in')
-          AND a.starts_at < wanted.ends_at AND a.ends_at > wanted.starts_at
-    ) AND upcoming_appointments(person.patient_id, %(now)s) < wanted.most_active AND (
-        SELECT count(*) FROM appointment a
-        WHERE a.patient_id = person.patient_id AND a.status = 'no_show' AND a.department_id = wanted.department_id
-          AND a.starts_at > %(now)s - wanted.missed_days * interval '24 hours'
-    ) < wanted.most_missed
+    WHERE NOT EXISTS (SELECT FROM mine WHERE idempotency_key = %(key)s)
+      AND NOT EXISTS (
+          SELECT FROM mine
+          WHERE status IN ('booked', 'checked_in') AND starts_at < wanted.ends_at AND ends_at > wanted.starts_at
+      ) AND upcoming_appointments(person.patient_id, %(now)s) < wanted.most_active AND (
+          SELECT count(*) FROM mine
+          WHERE status = 'no_show' AND department_id = wanted.department_id
+            AND starts_at > %(now)s - wanted.missed_days * interval '24 hours'
+      ) < wanted.most_missed
 ), taken AS (
     UPDATE slot SET state = 'booked', held_by = NULL, held_until = NULL FROM allowed
     WHERE slot.id = allowed.slot_id
