@@ -16,9 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Executable, Integer, bindparam, func, select, update
 from sqlmodel import col
 
 from mhms_app import db, metrics, pulse, spans
@@ -34,6 +35,31 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between two looks at a databas
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+# Put together once: every message needs both this and ``_settling``.
+_DUE = (
+    select(col(OutboxMessage.id))
+    .where(UNFINISHED, col(OutboxMessage.next_attempt_at) <= bindparam("now"))
+    .order_by(col(OutboxMessage.next_attempt_at))
+    .limit(bindparam("most", type_=Integer()))
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+_TAKE = (
+    update(OutboxMessage)
+    .where(col(OutboxMessage.id).in_(select(_DUE.c.id)))
+    .values(state=Delivery.SENDING.value, attempts=col(OutboxMessage.attempts) + 1, next_attempt_at=bindparam("until"))
+    .returning(
+        col(OutboxMessage.id),
+        col(OutboxMessage.attempts),
+        col(OutboxMessage.traceparent),
+        col(OutboxMessage.kind),
+        col(OutboxMessage.recipient_email),
+        col(OutboxMessage.recipient_name),
+        col(OutboxMessage.payload),
+        col(OutboxMessage.idempotency_key),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,32 +81,8 @@ def claim_due(*, limit: int) -> list[Claim]:
     """
     now = db.clock.now()
     until = now + rules.CLAIM
-    due = (
-        select(col(OutboxMessage.id))
-        .where(UNFINISHED, col(OutboxMessage.next_attempt_at) <= now)
-        .order_by(col(OutboxMessage.next_attempt_at))
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .cte("due")
-    )
-    take = (
-        update(OutboxMessage)
-        .where(col(OutboxMessage.id).in_(select(due.c.id)))
-        .values(state=Delivery.SENDING.value, attempts=col(OutboxMessage.attempts) + 1, next_attempt_at=until)
-        .returning(
-            col(OutboxMessage.id),
-            col(OutboxMessage.attempts),
-            col(OutboxMessage.traceparent),
-            col(OutboxMessage.kind),
-            col(OutboxMessage.recipient_email),
-            col(OutboxMessage.recipient_name),
-            col(OutboxMessage.payload),
-            col(OutboxMessage.idempotency_key),
-        )
-        .execution_options(synchronize_session=False)
-    )
     with db.transaction() as session:
-        taken = session.execute(take).all()
+        taken = session.connection().execute(_TAKE, {"now": now, "until": until, "most": limit}).all()
     return [Claim(id_, attempts, until, traced, Message(*fields)) for id_, attempts, traced, *fields in taken]
 
 
@@ -236,30 +238,45 @@ def dispatch_forever(sender: Sender | None = None) -> None:
 
 def _settle(claim: Claim, verdict: Verdict, error: str) -> bool:
     """Write down what became of a message, unless its claim ended and somebody else took it."""
-    now = db.clock.now()
-    values: dict[str, Any] = {"last_error": error[:200]}
+    values = {"key": claim.id, "attempt": claim.attempts, "until": claim.until, "error": error[:200]}
     match verdict:
         case Verdict.SENT:
-            values |= {"state": Delivery.SENT.value, "sent_at": now}
-        case Verdict.DEAD:
-            values |= {"state": Delivery.DEAD.value}
+            values["at"] = db.clock.now()
         case Verdict.RETRY:
             delay = rules.delay_after(claim.attempts, chance=random.random())  # noqa: S311 - no secret
-            values |= {"state": Delivery.WAITING.value, "next_attempt_at": now + delay}
-    if verdict is not Verdict.RETRY and claim.message.kind in FORGOTTEN:
-        values |= {"payload": {}}
-    still_ours = (
-        col(OutboxMessage.id) == claim.id,
-        col(OutboxMessage.state) == Delivery.SENDING.value,
-        col(OutboxMessage.attempts) == claim.attempts,
-        col(OutboxMessage.next_attempt_at) == claim.until,
-    )
-    settle = update(OutboxMessage).where(*still_ours).values(**values).returning(col(OutboxMessage.recipient_left))
+            values["at"] = db.clock.now() + delay
+    forgets = verdict is not Verdict.RETRY and claim.message.kind in FORGOTTEN
     with db.transaction() as session:
-        has_left = session.execute(settle.execution_options(synchronize_session=False)).scalar()
+        has_left = session.connection().execute(_settling(verdict, forgets=forgets), values).scalar()
         if has_left and verdict is not Verdict.RETRY:
             blank_left(session, col(OutboxMessage.id) == claim.id)
     return has_left is not None
+
+
+@cache
+def _settling(verdict: Verdict, *, forgets: bool) -> Executable:
+    """What writes down a verdict about one claim, and returns whether its recipient has left; nothing if it ended.
+
+    Args:
+        forgets: the payload is blanked.
+    """
+    values: dict[str, Any] = {"last_error": bindparam("error")}
+    match verdict:
+        case Verdict.SENT:
+            values |= {"state": Delivery.SENT.value, "sent_at": bindparam("at")}
+        case Verdict.DEAD:
+            values |= {"state": Delivery.DEAD.value}
+        case Verdict.RETRY:
+            values |= {"state": Delivery.WAITING.value, "next_attempt_at": bindparam("at")}
+    if forgets:
+        values |= {"payload": {}}
+    still_ours = (
+        col(OutboxMessage.id) == bindparam("key"),
+        col(OutboxMessage.state) == Delivery.SENDING.value,
+        col(OutboxMessage.attempts) == bindparam("attempt"),
+        col(OutboxMessage.next_attempt_at) == bindparam("until"),
+    )
+    return update(OutboxMessage).where(*still_ours).values(**values).returning(col(OutboxMessage.recipient_left))
 
 
 async def _in_thread(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:
