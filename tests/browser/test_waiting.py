@@ -81,6 +81,7 @@ def test_f34_an_earlier_time_moves_the_appointment_that_somebody_has(
     patient.sees("Your appointment of", "15:00")
     is_accessible_and_fits(patient)
     patient.button("Move my appointment here").click()
+    patient.page.wait_for_url("**/patient/booked/**")
     patient.sees("09:00 – 09:20")
     (appointment,) = appointments_with(app, doctor)
     assert (appointment.status, appointment.sequence) == ("booked", 1)
