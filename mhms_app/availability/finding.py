@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import bindparam, exists, func, not_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import bindparam, func, select
 from sqlmodel import Session, col
 
 from mhms_app import db
 from mhms_app.accounts.models import User
 from mhms_app.actor import Actor
-from mhms_app.availability import rules
+from mhms_app.availability import rules, walks
 from mhms_app.availability.models import Slot, SlotState
-from mhms_app.availability.slots import IS_FREE, OPEN, STATES, SlotRow, read_slots, select_slots
+from mhms_app.availability.slots import IS_FREE, STATES, SlotRow, read_slots, select_slots
 from mhms_app.db import Page, UTCDateTime
 from mhms_app.directory import service as directory
 from mhms_app.directory.models import Doctor
@@ -24,22 +23,11 @@ from mhms_app.settings import settings
 WEEK = timedelta(days=7)
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
-# Statements are put together once; their values come with each execution. A doctor's first free slot is a short walk
-# along the index over open slots, whatever else is in the table; joined with it, PostgreSQL may read all of it.
+# Statements are put together once; their values come with each execution.
 _AFTER, _BEFORE = bindparam("after", type_=UTCDateTime()), bindparam("before", type_=UTCDateTime())
-_near = aliased(Slot)
-_OF_DOCTOR = (
-    col(_near.doctor_id) == col(Doctor.id),
-    col(_near.state) == OPEN,
-    not_(col(_near.busy)),
-    col(_near.starts_at) > _AFTER,
-    col(_near.starts_at) < _BEFORE,
-)
-_HAS_FREE = exists().where(*_OF_DOCTOR).correlate(Doctor)
-_NEXT_FREE_ID, _NEXT_FREE_AT = (
-    select(column).where(*_OF_DOCTOR).order_by(col(_near.starts_at)).limit(1).correlate(Doctor).label(name)
-    for name, column in (("next_free_id", col(_near.id)), ("next_free_at", col(_near.starts_at)))
-)
+_FREE = walks.free(after=_AFTER, before=_BEFORE)
+_NEXT_FREE_AT = walks.first(_FREE).label("next_free_at")
+_NEXT_FREE_ID = walks.first(_FREE.with_only_columns(col(walks.SLOT.id))).label("next_free_id")
 _FREE_BY_DOCTOR = (
     select(col(Slot.doctor_id), func.count())
     .where(col(Slot.doctor_id).in_(bindparam("doctors", expanding=True)), IS_FREE)
@@ -116,7 +104,7 @@ def next_available(
     session: Session, actor: Actor | None, *, department_id: int | None = None, after: datetime, limit: int
 ) -> tuple[DoctorCard, ...]:
     """The doctors who can be seen soonest at ``after`` or later; those without a free slot are left out."""
-    found = directory.visible_doctors(department_id=department_id).where(_HAS_FREE)
+    found = directory.visible_doctors(department_id=department_id).where(_FREE.exists())
     return _cards(session, found.order_by(_NEXT_FREE_AT, col(Doctor.id)).limit(limit), after)
 
 
@@ -142,7 +130,7 @@ def doctor_cards(
     first, last = rules.span(day, 1, zone=settings().zone) if day else (db.clock.now(), _FOR_EVER)
     found = directory.visible_doctors(search=search, department_id=department_id)
     if day:
-        found = found.where(_HAS_FREE)
+        found = found.where(_FREE.exists())
     ordered = found.order_by(col(User.name_key), col(Doctor.id)).offset((page - 1) * size).limit(size)
     total = db.count(session, found, {"after": _later(first), "before": last} if day else None)
     return Page(_cards(session, ordered, first, last), total)

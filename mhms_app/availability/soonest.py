@@ -6,42 +6,25 @@ walk along the index over open slots finds the first. However many slots there a
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from functools import cache
 from typing import Any, TypedDict
 
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    FromClause,
-    Integer,
-    ScalarSelect,
-    Select,
-    String,
-    and_,
-    any_,
-    bindparam,
-    column,
-    func,
-    literal_column,
-    not_,
-    select,
-)
-from sqlalchemy.orm import aliased
+from sqlalchemy import ARRAY, FromClause, Integer, ScalarSelect, and_, any_, bindparam, func, literal_column, select
 from sqlmodel import Session, col
 
 from mhms_app import db
 from mhms_app.accounts.models import User
 from mhms_app.actor import Actor
-from mhms_app.availability import finding, when_rules
+from mhms_app.availability import finding, walks, when_rules, windows
 from mhms_app.availability.models import Slot
-from mhms_app.availability.rules import DAY, MINUTE, Times
-from mhms_app.availability.slots import IS_FREE, OPEN, STATES
+from mhms_app.availability.rules import DAY
+from mhms_app.availability.slots import IS_FREE, STATES
 from mhms_app.availability.when_rules import ANY_TIME, Facts, Nothing, When
-from mhms_app.db import Page, UTCDateTime
+from mhms_app.availability.windows import Window
+from mhms_app.db import Page
 from mhms_app.directory import departments
 from mhms_app.directory import service as directory
 from mhms_app.directory.departments import DepartmentRow
@@ -51,10 +34,6 @@ from mhms_app.settings import settings
 
 _STAGES = (1, 7, 28)  # days that are looked at first: most people find something in them
 _SOONEST = 6
-_KINDS: dict[str, Any] = {"department_id": Integer(), "since": UTCDateTime(), "until": UTCDateTime()}
-_AS_STORED = "%Y-%m-%d %H:%M:%S.%f"  # an instant in UTC, in SQLite
-_near = aliased(Slot)
-_IS_FREE = and_(col(_near.state) == OPEN, not_(col(_near.busy)))
 
 
 class Asked(TypedDict):
@@ -74,15 +53,6 @@ class NextTime:
     department: str
     starts_at: datetime
     ends_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """What is looked at in a department: from an instant until before another."""
-
-    department_id: int
-    since: datetime
-    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +115,8 @@ def next_times(
         department_id: None means all of them.
     """
     found: list[NextTime] = []
-    dialect = session.get_bind().dialect.name
-    for windows in _stages(session, department_id, when):
-        values = _values(dialect, windows) | {"most": limit - len(found)}
-        found += [NextTime(*row) for row in session.execute(_nearest(dialect), values)]
+    for stage in _stages(session, department_id, when):
+        found += [NextTime(*row) for row in windows.ask(session, _nearest, stage, most=limit - len(found))]
         if len(found) == limit:
             break
     return tuple(found)
@@ -173,12 +141,11 @@ def fitting_doctors(
     names = session.execute(asked.with_only_columns(col(Doctor.id)).order_by(col(User.name_key), col(Doctor.id)))
     order = list(names.scalars())
     first: dict[int, datetime] = {}
-    dialect = session.get_bind().dialect.name
-    for windows in _stages(session, department_id, when):
+    for stage in _stages(session, department_id, when):
         rest = [key for key in order if key not in first]
         if not rest:
             break
-        earliest = session.execute(_earliest(dialect), _values(dialect, windows) | {"doctors": rest})
+        earliest = windows.ask(session, _earliest, stage, doctors=rest)
         first |= {doctor_id: starts_at for doctor_id, starts_at in earliest if starts_at}
     fitting = [key for key in order if key in first]
     here = fitting[(page - 1) * size : page * size]
@@ -203,45 +170,21 @@ def why_nothing(
     when: When,
 ) -> Nothing:
     """Say why nothing can be booked then, as ``when_rules.why_nothing`` decides."""
-    bounds = _bounds(session, department_id)
+    bounds = windows.bounds(session, department_id)
     if not bounds:
         return Nothing(when_rules.Why.NOBODY)
     mine = directory.visible_doctors(search=search, department_id=department_id)
     if doctor_id is not None:
         mine = mine.where(col(Doctor.id) == doctor_id)
-    now, dialect = db.clock.now(), session.get_bind().dialect.name
-    table = _windows_of(dialect)
-    to_come = col(_near.starts_at) > now
-    bookable = _slots_of_doctor(_IS_FREE, col(_near.starts_at) > table.c.since, col(_near.starts_at) < table.c.until)
-    found = session.execute(
-        mine.join(table, table.c.department_id == col(Doctor.department_id)).with_only_columns(
-            func.count(),
-            func.max(_last(_slots_of_doctor(to_come, col(_near.state) != STATES["withdrawn"]))),
-            func.min(_first(_slots_of_doctor(to_come, _IS_FREE))),
-            func.min(_first(bookable.correlate(Doctor, table))),
-        ),
-        _values(dialect, bounds),
-    ).one()
-    facts, notice = Facts(*found), max(bound.since for bound in bounds) - now
-    return when_rules.why_nothing(facts, when, now=now, notice=notice, zone=settings().zone)
-
-
-def _bounds(session: Session, department_id: int | None) -> list[_Window]:
-    """Between which instants each open department takes bookings now."""
     now = db.clock.now()
-    wanted = select(col(Department.id), col(Department.notice_minutes), col(Department.ahead_days))
-    wanted = wanted.where(col(Department.active))
-    if department_id is not None:
-        wanted = wanted.where(col(Department.id) == department_id)
-    return [
-        _Window(key or 0, now + notice * MINUTE, now + ahead * DAY + timedelta.resolution)
-        for key, notice, ahead in session.execute(wanted)
-    ]
+    (found,) = windows.ask(session, lambda dialect: _facts(mine, now, dialect), bounds)
+    notice = max(bound.since for bound in bounds) - now
+    return when_rules.why_nothing(Facts(*found), when, now=now, notice=notice, zone=settings().zone)
 
 
-def _stages(session: Session, department_id: int | None, when: When) -> Iterator[list[_Window]]:
+def _stages(session: Session, department_id: int | None, when: When) -> Iterator[list[Window]]:
     """The windows to be looked at, the near ones first; where nothing is published any more they end."""
-    bounds = _bounds(session, department_id)
+    bounds = windows.bounds(session, department_id)
     if not bounds:
         return
     zone, today = settings().zone, db.clock.today()
@@ -251,28 +194,29 @@ def _stages(session: Session, department_id: int | None, when: When) -> Iterator
         if stage is None:
             end = min(end, _last_open_day(session, department_id))
         last = end if stage is None else min(end, today + stage * DAY)
-        windows = _windows(bounds, when_rules.spans(when, begin, last, zone=zone))
+        found = windows.within(bounds, when_rules.spans(when, begin, last, zone=zone))
         begin = last + DAY
-        if windows:
-            yield windows
-
-
-def _windows(bounds: Iterable[_Window], spans: Iterable[Times]) -> list[_Window]:
-    """These spans in each department, as far as it takes bookings then."""
-    return [
-        _Window(bound.department_id, max(begin - timedelta.resolution, bound.since), min(over, bound.until))
-        for bound in bounds
-        for begin, over in spans
-        if begin < bound.until and over > bound.since
-    ]
+        if found:
+            yield found
 
 
 def _last_open_day(session: Session, department_id: int | None) -> date:
     """The day of the clinic with the last free slot, or today."""
-    last = _last(_slots_of_doctor(_IS_FREE, col(_near.starts_at) > db.clock.now()))
+    last = walks.last(walks.free(after=db.clock.now()))
     doctors = directory.visible_doctors(department_id=department_id)
     found = session.scalar(doctors.with_only_columns(func.max(last)))
     return max(found or db.clock.now(), db.clock.now()).astimezone(settings().zone).date()
+
+
+def _facts(doctors: Rows, now: datetime, dialect: str) -> Rows:
+    """The ``Facts`` about these doctors' slots."""
+    table = windows.table(dialect)
+    return doctors.join(table, table.c.department_id == col(Doctor.department_id)).with_only_columns(
+        func.count(),
+        func.max(walks.last(walks.starts(col(walks.SLOT.state) != STATES["withdrawn"], after=now))),
+        func.min(walks.first(walks.free(after=now))),
+        func.min(_first_bookable(table)),
+    )
 
 
 @cache
@@ -304,45 +248,13 @@ def _earliest(dialect: str) -> Rows:
 
 def _firsts(dialect: str) -> Rows:
     """When every doctor whom patients can find is first free in each of the windows; None where never."""
-    table = _windows_of(dialect)
-    free = _slots_of_doctor(_IS_FREE, col(_near.starts_at) > table.c.since, col(_near.starts_at) < table.c.until)
+    table = windows.table(dialect)
     visible = directory.visible_doctors().join(table, table.c.department_id == col(Doctor.department_id))
-    starts_at = _first(free.correlate(Doctor, table)).label("starts_at")
+    starts_at = _first_bookable(table).label("starts_at")
     return visible.with_only_columns(col(Doctor.id).label("doctor_id"), starts_at)
 
 
-def _slots_of_doctor(*conditions: ColumnElement[bool]) -> Select[Any]:
-    mine: Select[Any] = select(col(_near.starts_at)).where(col(_near.doctor_id) == col(Doctor.id), *conditions)
-    return mine.correlate(Doctor)
-
-
-def _first(slots: Select[Any]) -> ScalarSelect[Any]:
-    return slots.order_by(col(_near.starts_at)).limit(1).scalar_subquery()
-
-
-def _last(slots: Select[Any]) -> ScalarSelect[Any]:
-    return slots.order_by(col(_near.starts_at).desc()).limit(1).scalar_subquery()
-
-
-@cache
-def _windows_of(dialect: str) -> FromClause:
-    """The windows as rows that a statement can be joined with; ``_values`` holds what they are.
-
-    They are parameters, so that it is compiled once for any windows; SQLAlchemy's own VALUES is compiled every time.
-    """
-    if dialect == "postgresql":
-        arrays = [bindparam(name, type_=ARRAY(kind)) for name, kind in _KINDS.items()]
-        table = func.unnest(*arrays).table_valued(*(column(name, kind) for name, kind in _KINDS.items()))
-        return table.render_derived(name="windows")
-    row = func.json_each(bindparam("windows", type_=String())).table_valued("value")
-    parts = [func.json_extract(row.c.value, f"$[{number}]", type_=kind) for number, kind in enumerate(_KINDS.values())]
-    return select(*(part.label(name) for part, name in zip(parts, _KINDS, strict=True))).subquery("windows")
-
-
-def _values(dialect: str, windows: Iterable[_Window]) -> dict[str, Any]:
-    """The parameters of ``_windows_of``."""
-    rows = [(window.department_id, window.since, window.until) for window in windows]
-    if dialect == "postgresql":
-        return {name: list(values) for name, values in zip(_KINDS, zip(*rows, strict=True), strict=True)}
-    spans = [(key, *(format(at.astimezone(UTC), _AS_STORED) for at in instants)) for key, *instants in rows]
-    return {"windows": json.dumps(spans)}
+def _first_bookable(table: FromClause) -> ScalarSelect[Any]:
+    """When the statement's doctor is first free in a window, or NULL."""
+    free = walks.free(after=table.c.since, before=table.c.until)
+    return walks.first(free.correlate(Doctor, table))
