@@ -238,45 +238,38 @@ def dispatch_forever(sender: Sender | None = None) -> None:
 
 def _settle(claim: Claim, verdict: Verdict, error: str) -> bool:
     """Write down what became of a message, unless its claim ended and somebody else took it."""
-    values = {"key": claim.id, "attempt": claim.attempts, "until": claim.until, "error": error[:200]}
+    written: dict[str, Any] = {"last_error": error[:200]}
     match verdict:
         case Verdict.SENT:
-            values["at"] = db.clock.now()
+            written |= {"state": Delivery.SENT.value, "sent_at": db.clock.now()}
+        case Verdict.DEAD:
+            written |= {"state": Delivery.DEAD.value}
         case Verdict.RETRY:
             delay = rules.delay_after(claim.attempts, chance=random.random())  # noqa: S311 - no secret
-            values["at"] = db.clock.now() + delay
-    forgets = verdict is not Verdict.RETRY and claim.message.kind in FORGOTTEN
+            written |= {"state": Delivery.WAITING.value, "next_attempt_at": db.clock.now() + delay}
+    is_over = verdict is not Verdict.RETRY
+    if is_over and claim.message.kind in FORGOTTEN:
+        written |= {"payload": {}}
+    values = {"key": claim.id, "attempt": claim.attempts, "until": claim.until}
+    values |= {f"new_{name}": value for name, value in written.items()}
     with db.transaction() as session:
-        has_left = session.connection().execute(_settling(verdict, forgets=forgets), values).scalar()
-        if has_left and verdict is not Verdict.RETRY:
+        has_left = session.connection().execute(_settling(frozenset(written)), values).scalar()
+        if has_left and is_over:
             blank_left(session, col(OutboxMessage.id) == claim.id)
     return has_left is not None
 
 
 @cache
-def _settling(verdict: Verdict, *, forgets: bool) -> Executable:
-    """What writes down a verdict about one claim, and returns whether its recipient has left; nothing if it ended.
-
-    Args:
-        forgets: the payload is blanked.
-    """
-    values: dict[str, Any] = {"last_error": bindparam("error")}
-    match verdict:
-        case Verdict.SENT:
-            values |= {"state": Delivery.SENT.value, "sent_at": bindparam("at")}
-        case Verdict.DEAD:
-            values |= {"state": Delivery.DEAD.value}
-        case Verdict.RETRY:
-            values |= {"state": Delivery.WAITING.value, "next_attempt_at": bindparam("at")}
-    if forgets:
-        values |= {"payload": {}}
+def _settling(columns: frozenset[str]) -> Executable:
+    """What writes columns of one claim, and returns whether its recipient has left; nothing if the claim ended."""
     still_ours = (
         col(OutboxMessage.id) == bindparam("key"),
         col(OutboxMessage.state) == Delivery.SENDING.value,
         col(OutboxMessage.attempts) == bindparam("attempt"),
         col(OutboxMessage.next_attempt_at) == bindparam("until"),
     )
-    return update(OutboxMessage).where(*still_ours).values(**values).returning(col(OutboxMessage.recipient_left))
+    written: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
+    return update(OutboxMessage).where(*still_ours).values(written).returning(col(OutboxMessage.recipient_left))
 
 
 async def _in_thread(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:

@@ -182,6 +182,29 @@ def _schema(method: Callable[..., Any]) -> type[BaseModel]:
     )
 
 
+def _arguments(event: Event) -> dict[str, Any] | None:
+    """What an event may be called with; None, which is counted and logged, for what no screen of ours would send."""
+    name, schema = event.name.rpartition(".")[2], _schema_of(event.name)
+    if schema is None:
+        metrics.EVENTS_REFUSED.labels("not a handler").inc()
+        log.warning("event refused: not a handler (%s)", name[:40])
+        return None
+    try:
+        valid = schema.model_validate(_plain(event.payload))
+    except ValidationError as refusal:
+        wrong = {str(error["loc"][0]) if error["loc"] else "" for error in refusal.errors()}
+        # Only names of our own are written down: what else came was named by the client.
+        problem = ", ".join(sorted(wrong & set(schema.model_fields))) or "not those that it takes"
+    else:
+        arguments = {field: getattr(valid, field) for field in schema.model_fields}
+        if _is_storable(arguments):
+            return arguments
+        problem = "no database could store them"
+    metrics.EVENTS_REFUSED.labels("arguments").inc()
+    log.warning("event refused: arguments of %s (%s)", name, problem)
+    return None
+
+
 def _plain(payload: Any) -> Any:
     """The arguments as a browser of ours means them: a form comes as pairs of name and value, and is a dict here.
 
@@ -280,34 +303,24 @@ class Gate(Middleware):
             if name in _CONNECTING or not bucket.has_met:
                 screen = await state.get_state(Screen)
                 is_too_early = not screen.met and name not in _OWN_EVENTS_OF_REFLEX
-                if not is_too_early:
-                    try:
-                        await bridge.forget_strangers(screen)
-                    except TryAgain as refusal:
-                        return self._not_met(app, event, refusal)
-                    bucket.has_met = True
-        if name == "set_is_hydrated" and event.payload.get("value") and (await state.get_state(Screen))._is_unread:
+                if not is_too_early and (unknown := await self._meet(app, screen, event, bucket)):
+                    return unknown
+        arguments = _arguments(event)
+        if arguments is None or is_too_early:
             return StateUpdate()
-        schema = _schema_of(event.name)
-        if schema is None:
-            metrics.EVENTS_REFUSED.labels("not a handler").inc()
-            log.warning("event refused: not a handler (%s)", name[:40])
+        if name == "set_is_hydrated" and arguments.get("value") and (await state.get_state(Screen))._is_unread:
             return StateUpdate()
+        object.__setattr__(event, "payload", arguments)
+        return None
+
+    async def _meet(self, app: rx.App, screen: Screen, event: Event, bucket: Bucket) -> StateUpdate | None:
+        """Look up who is connecting; what is to be sent if nobody can say now, else None."""
         try:
-            arguments = schema.model_validate(_plain(event.payload))
-        except ValidationError as refusal:
-            metrics.EVENTS_REFUSED.labels("arguments").inc()
-            wrong = {str(error["loc"][0]) if error["loc"] else "" for error in refusal.errors()}
-            named = sorted(wrong & set(schema.model_fields))  # what else came was named by the client
-            log.warning("event refused: arguments of %s (%s)", name, ", ".join(named) or "not those that it takes")
-            return StateUpdate()
-        payload = {field: getattr(arguments, field) for field in schema.model_fields}
-        if not _is_storable(payload):
-            metrics.EVENTS_REFUSED.labels("arguments").inc()
-            log.warning("event refused: arguments of %s (no database could store them)", name)
-            return StateUpdate()
-        object.__setattr__(event, "payload", payload)
-        return StateUpdate() if is_too_early else None
+            await bridge.forget_strangers(screen)
+        except TryAgain as refusal:
+            return self._not_met(app, event, refusal)
+        bucket.has_met = True
+        return None
 
     def _not_met(self, app: rx.App, event: Event, refusal: TryAgain) -> StateUpdate:
         """Nobody knows who is connecting, so nothing is sent of what the tab has shown; it is looked up again soon."""
