@@ -84,11 +84,13 @@ def test_what_has_the_wrong_type_is_not_even_looked_at(app: RunningApp, cast: Ca
 @pytest.mark.parametrize("name", sorted(REFLEX))
 @pytest.mark.parametrize("payload", [[], ["a"], "text", 5, {"extra": 1}, {"vars": []}, {"value": "x"}, {"info": 5}])
 def test_nor_are_the_events_of_reflex_taken_with_other_arguments(app: RunningApp, name: str, payload: Any) -> None:
+    written = len(app.log())
     with tab(app) as hostile:
         hostile.visit("/")
         said = hostile.call(name, payload)
     assert set(said.vars) == {"reflex___state____state.is_hydrated"}
     assert not said.events
+    assert "an event failed" not in app.log()[written:]
 
 
 def test_strange_words_and_numbers_are_only_words_and_numbers(app: RunningApp, cast: Cast) -> None:
