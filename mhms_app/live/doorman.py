@@ -29,12 +29,19 @@ class _Visit:
     """One socket, until its client leaves or is shown out."""
 
     _receive: _Receive
+    _is_open: bool = False
     _arriving: asyncio.Future[_Message] | None = None
     _is_deaf: bool = False
     _over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def receive(self) -> _Message:
-        """The client's next message; once it has to leave, the one that says that it is gone."""
+        """The client's next message; once it has to leave, the one that says that it is gone.
+
+        The first one opens the socket, and is handed on even so: else the server would refuse the socket with a 403.
+        """
+        if not self._is_open:
+            self._is_open = True
+            return await self._receive()
         if not self._is_deaf:
             self._arriving = asyncio.ensure_future(self._receive())
             try:
