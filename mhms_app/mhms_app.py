@@ -7,6 +7,8 @@ from pathlib import Path
 
 import reflex as rx
 from reflex_base import otel
+from reflex_base.constants import Endpoint
+from starlette.routing import Mount
 
 from mhms_app import logs, spans
 from mhms_app.api.app import make_api
@@ -31,6 +33,13 @@ from mhms_app.web.gate import Gate, note_failure
 from mhms_app.web.pages import PAGES
 from mhms_app.web.theme import HEAD
 
+
+def _sockets() -> Mount:
+    """Where Reflex serves sockets."""
+    routes = app._api.routes if app._api else []
+    return next(route for route in routes if isinstance(route, Mount) and route.path == str(Endpoint.EVENT))
+
+
 if tracing := spans.start():
     otel.enable(tracer_provider=tracing)
 app: rx.App = rx.App(
@@ -45,6 +54,7 @@ app: rx.App = rx.App(
         make_api(),
         lambda inner: Wall(
             inner,
+            _sockets(),
             pages=Path(".web/build/client"),
             separate_pages=os.environ.get("REFLEX_ENV_MODE", "dev") == "dev",
             crowd=Crowd(lambda: leftovers.crowd(app), meanwhile.frame_of(meanwhile.BUSY), meanwhile.frame_of("")),

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import Match, Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mhms_app import metrics, routes, spans, trace
@@ -49,16 +49,18 @@ class Wall:
 
     Args:
         app: what is behind the wall.
+        sockets: what serves sockets, and where. They are led there past everything that routes requests: it would stand
+            around each of them, with 8 kB of its own, for as long as the tab is open.
         pages: the folder of the built pages, each of which may run its own inline scripts.
         separate_pages: development: pages and backend have different ports of one host.
         crowd: how many tabs of this worker wait for an answer, and how one is told to wait.
     """
 
-    def __init__(self, app: ASGIApp, *, pages: Path, separate_pages: bool, crowd: Crowd) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, sockets: Mount, *, pages: Path, separate_pages: bool, crowd: Crowd) -> None:
+        self._app, self._sockets = app, sockets
         self._separate_pages = separate_pages
         self._crowd = crowd
-        self._sockets: Counter[str] = Counter()
+        self._open: Counter[str] = Counter()
         self._opened: Counter[str] = Counter()
         self._minute = 0
         self._posts: Counter[str] = Counter()
@@ -125,6 +127,9 @@ class Wall:
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket, and no more than so many: open in all, open from one address, and new from it a minute."""
+        if self._sockets.matches(scope)[0] is Match.NONE:
+            await self._refuse(scope, receive, send, 404, "Nothing is here.")
+            return
         if leaving.is_closed:  # a balancer tries another machine
             await self._refuse(scope, receive, send, 503, "This server is about to end.")
             return
@@ -136,15 +141,15 @@ class Wall:
         self._opened[address] += 1
         has_session = cookies.session_cookie() in Headers(scope=scope).get("cookie", "")
         paced = Paced(receive, send, crowd=self._crowd, has_session=has_session)
-        with _counted(self._sockets, address), metrics.SOCKETS.track_inprogress():
-            await doorman.serve(self._app, scope, paced, send)
+        with _counted(self._open, address), metrics.SOCKETS.track_inprogress():
+            await doorman.serve(self._sockets.app, scope, paced, send)
 
     def _is_too_much(self, address: str) -> bool:
         if (minute := int(time.monotonic() // 60)) != self._minute:
             self._minute, self._opened = minute, Counter()
         return (
-            self._sockets[address] >= MAX_SOCKETS_PER_ADDRESS
-            or self._sockets.total() >= MAX_SOCKETS
+            self._open[address] >= MAX_SOCKETS_PER_ADDRESS
+            or self._open.total() >= MAX_SOCKETS
             or self._opened[address] >= MAX_NEW_SOCKETS_PER_ADDRESS
         )
 

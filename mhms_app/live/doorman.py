@@ -31,8 +31,7 @@ class _Visit:
     _receive: _Receive
     _is_open: bool = False
     _arriving: asyncio.Future[_Message] | None = None
-    _is_deaf: bool = False
-    _over: asyncio.Event = field(default_factory=asyncio.Event)
+    _over: asyncio.Event | None = None  # there is none for as long as the client is listened to
 
     async def receive(self) -> _Message:
         """The client's next message; once it has to leave, the one that says that it is gone.
@@ -42,26 +41,26 @@ class _Visit:
         if not self._is_open:
             self._is_open = True
             return await self._receive()
-        if not self._is_deaf:
+        if self._over is None:
             self._arriving = asyncio.ensure_future(self._receive())
             try:
                 return await self._arriving
             except asyncio.CancelledError:
-                if not self._is_deaf:
+                if self._over is None:
                     raise
         await self._over.wait()
         return {"type": "websocket.disconnect", "code": 1000}
 
-    def stop_listening(self) -> None:
-        """Take no further message; what was taken is still answered."""
-        self._is_deaf = True
+    def stop_listening(self) -> asyncio.Event:
+        """Take no further message; what was taken is still answered. The event shows the client out."""
+        self._over = self._over or asyncio.Event()
         if self._arriving:
             self._arriving.cancel()
+        return self._over
 
     def end(self) -> None:
         """Show the client out. The server hangs up once nobody waits for a message any more."""
-        self.stop_listening()
-        self._over.set()
+        self.stop_listening().set()
 
 
 @dataclass(slots=True)

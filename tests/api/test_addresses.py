@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
 from mhms_app.accounts.rules import network_of, tidy_address
@@ -29,7 +30,9 @@ def address_behind_the_wall(tmp_path: Path, *forwarded: str, kind: str = "http",
     headers += [(b"host", b"clinic.example"), (b"origin", b"http://clinic.example")]
     scope: dict[str, Any] = {"type": kind, "method": "GET", "path": "/", "headers": headers, "client": (peer, 4711)}
     nothing: Any = None
-    asyncio.run(Wall(inner, pages=tmp_path, separate_pages=False, crowd=Crowd())(scope, nothing, nothing))
+    asyncio.run(
+        Wall(inner, Mount("/", inner), pages=tmp_path, separate_pages=False, crowd=Crowd())(scope, nothing, nothing)
+    )
     return seen[0]
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from mhms_app import routes
 from mhms_app.api import wall
@@ -69,6 +70,13 @@ def test_in_production_only_the_clinics_own_address_may_post_and_connect(product
     assert httpx.post(f"{production.base_url}/session/end", headers={"Origin": ADDRESS}).status_code == 303
     with tab(production, origin=ADDRESS) as visitor:
         assert visitor.visit("/").page_data
+
+
+@pytest.mark.parametrize("path", ["/", "/session", "/_events/", "/doctors/_event/"])
+def test_there_are_sockets_in_one_place_only(app: RunningApp, path: str) -> None:
+    with pytest.raises(InvalidStatus) as refusal, connect(f"ws://localhost:{app.port}{path}", origin=app.base_url):  # type: ignore[arg-type]
+        pass
+    assert refusal.value.response.status_code == 404
 
 
 @pytest.mark.parametrize(
