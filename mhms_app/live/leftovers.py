@@ -7,6 +7,7 @@ was; but whoever opens thousands of tabs, each with a token of its own, would fi
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Collection
 from typing import Any
 
@@ -21,8 +22,10 @@ _EVERY = 5.0  # seconds
 async def run(app: rx.App) -> None:
     """The lifespan task: drop the States of the tabs that have been closed for longest, until the worker ends.
 
-    In Redis they end by themselves, and by its own limit of memory (docs/operations.md).
+    In Redis they end by themselves, and by its own limit of memory (docs/operations.md). What was imported stays for as
+    long as the worker: garbage is not looked for in it again and again, which would answer nobody meanwhile.
     """
+    gc.freeze()
     while isinstance(app.state_manager, StateManagerMemory):
         drop_oldest(app.state_manager, connected=app.event_namespace.token_to_sid if app.event_namespace else {})
         await asyncio.sleep(_EVERY)
