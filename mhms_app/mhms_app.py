@@ -36,8 +36,8 @@ from mhms_app.web.theme import HEAD
 
 def _sockets() -> Mount:
     """Where Reflex serves sockets."""
-    routes = app._api.routes if app._api else []
-    return next(route for route in routes if isinstance(route, Mount) and route.path == str(Endpoint.EVENT))
+    assert app._api is not None
+    return next(route for route in app._api.routes if isinstance(route, Mount) and route.path == str(Endpoint.EVENT))
 
 
 if tracing := spans.start():

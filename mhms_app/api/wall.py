@@ -50,7 +50,7 @@ class Wall:
     Args:
         app: what is behind the wall.
         sockets: what serves sockets, and where. They are led there past everything that routes requests: it would stand
-            around each of them, with 8 kB of its own, for as long as the tab is open.
+            around each of them, with 7 kB of its own, for as long as the tab is open.
         pages: the folder of the built pages, each of which may run its own inline scripts.
         separate_pages: development: pages and backend have different ports of one host.
         crowd: how many tabs of this worker wait for an answer, and how one is told to wait.

@@ -52,7 +52,10 @@ class _Visit:
         return {"type": "websocket.disconnect", "code": 1000}
 
     def stop_listening(self) -> asyncio.Event:
-        """Take no further message; what was taken is still answered. The event shows the client out."""
+        """Take no further message; what was taken is still answered.
+
+        Returns what shows the client out once it is set.
+        """
         self._over = self._over or asyncio.Event()
         if self._arriving:
             self._arriving.cancel()

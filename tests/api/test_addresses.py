@@ -30,9 +30,8 @@ def address_behind_the_wall(tmp_path: Path, *forwarded: str, kind: str = "http",
     headers += [(b"host", b"clinic.example"), (b"origin", b"http://clinic.example")]
     scope: dict[str, Any] = {"type": kind, "method": "GET", "path": "/", "headers": headers, "client": (peer, 4711)}
     nothing: Any = None
-    asyncio.run(
-        Wall(inner, Mount("/", inner), pages=tmp_path, separate_pages=False, crowd=Crowd())(scope, nothing, nothing)
-    )
+    wall = Wall(inner, Mount("/", inner), pages=tmp_path, separate_pages=False, crowd=Crowd())
+    asyncio.run(wall(scope, nothing, nothing))
     return seen[0]
 
 

@@ -20,13 +20,7 @@ async def the_session_ends(doorman: Doorman) -> None:
 
 async def opened_while(happens: Happening) -> list[str]:
     """What is read of a socket whose opening has not arrived yet when something happens."""
-    doorman, read = Doorman(), list[str]()
-    is_waiting, may_open = asyncio.Event(), asyncio.Event()
-
-    async def arrives() -> dict[str, str]:
-        is_waiting.set()
-        await may_open.wait()
-        return {"type": "websocket.receive" if read else "websocket.connect"}
+    doorman, read, arriving = Doorman(), list[str](), asyncio.Queue[dict[str, str]]()
 
     async def engine_io(_scope: object, receive: Callable[[], Awaitable[dict[str, str]]], _send: object) -> None:
         while "websocket.disconnect" not in read:
@@ -35,11 +29,11 @@ async def opened_while(happens: Happening) -> list[str]:
     async def nothing_goes(_message: object) -> None:
         """Nobody listens."""
 
-    socket = asyncio.ensure_future(doorman.serve(engine_io, {"headers": []}, arrives, nothing_goes))  # type: ignore[arg-type]
-    await is_waiting.wait()
+    socket = asyncio.ensure_future(doorman.serve(engine_io, {"headers": []}, arriving.get, nothing_goes))  # type: ignore[arg-type]
+    await asyncio.sleep(0)  # it waits for the opening
     await happens(doorman)
-    may_open.set()
-    await socket
+    arriving.put_nowait({"type": "websocket.connect"})
+    await asyncio.wait_for(socket, 10)
     return read
 
 

@@ -15,22 +15,17 @@ from tests.redis_server import running_redis
 
 async def an_open_socket() -> asyncio.Task[None]:
     """A tab of this worker, until it is hung up on."""
-
-    comes = iter([{"type": "websocket.connect"}])
+    arriving = asyncio.Queue[dict[str, str]]()
+    arriving.put_nowait({"type": "websocket.connect"})
 
     async def page(_scope: object, receive: object, _send: object) -> None:
         assert (await receive())["type"] == "websocket.connect"  # type: ignore[operator]
         assert (await receive())["type"] == "websocket.disconnect"  # type: ignore[operator]
 
-    async def only_the_opening_comes() -> dict[str, str]:
-        if (message := next(comes, None)) is None:
-            await asyncio.sleep(60)
-        return message or {}
-
     async def nothing_goes(_message: object) -> None:
         """Nobody listens."""
 
-    tab = asyncio.ensure_future(doorman.serve(page, {"headers": []}, only_the_opening_comes, nothing_goes))  # type: ignore[arg-type]
+    tab = asyncio.ensure_future(doorman.serve(page, {"headers": []}, arriving.get, nothing_goes))  # type: ignore[arg-type]
     await asyncio.sleep(0)
     return tab
 
