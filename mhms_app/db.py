@@ -44,6 +44,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 from sqlmodel import Session, SQLModel
 
 from mhms_app import facts, metrics
+from mhms_app.once import Once
 from mhms_app.settings import settings
 
 SQLModel.metadata.naming_convention = MetaData(
@@ -164,15 +165,10 @@ def make_engine(url: str, *, pooled: bool = False) -> Engine:
     return engine
 
 
-_engine: Engine | None = None
-
-
+@Once
 def engine() -> Engine:
     """The engine of this process, made at first use."""
-    global _engine  # noqa: PLW0603 - one engine a process
-    if _engine is None:
-        _engine = make_engine(settings().database_url, pooled=settings().is_pooled)
-    return _engine
+    return make_engine(settings().database_url, pooled=settings().is_pooled)
 
 
 @contextmanager
@@ -192,10 +188,9 @@ def direct_connection() -> Iterator[Connection]:
 
 def use_engine(other: Engine | None) -> None:
     """Make this process use another engine, or with None a fresh one; the old one is closed."""
-    global _engine  # noqa: PLW0603 - one engine a process
-    if _engine is not None and _engine is not other:
-        _engine.dispose()
-    _engine = other
+    before = engine.replace(other)
+    if before is not None and before is not other:
+        before.dispose()
 
 
 @contextmanager

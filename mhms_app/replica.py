@@ -16,7 +16,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Engine, text
@@ -24,6 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
 from mhms_app import db
+from mhms_app.once import Once
 from mhms_app.settings import settings
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class Replica:
             self.failed()
 
 
-@cache
+@Once
 def _replica() -> Replica:
     return Replica(settings().database_replica_url)
 

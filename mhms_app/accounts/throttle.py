@@ -10,11 +10,11 @@ import hashlib
 import math
 import time
 from dataclasses import dataclass
-from functools import cache
 
 from mhms_app.accounts.rules import network_of
 from mhms_app.accounts.throttle_store import Count, Memory, Shared, Store
 from mhms_app.errors import TooManyAttempts
+from mhms_app.once import Once
 from mhms_app.settings import settings
 
 _MINUTE, _HOUR = 60, 3600
@@ -71,7 +71,7 @@ _PACES = {
 }
 
 
-@cache
+@Once
 def _store() -> Store:
     return Shared(settings().redis_url) if settings().redis_url else Memory()
 
@@ -117,4 +117,4 @@ def _paces(keys: dict[str, str]) -> dict[str, Pace]:
 
 def reset() -> None:
     """Forget every attempt that this process has counted (tests)."""
-    _store.cache_clear()
+    _store.replace()

@@ -6,7 +6,6 @@ import shutil
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
 
 from redis import Redis
@@ -21,6 +20,7 @@ from mhms_app.audit.violations import Seen
 from mhms_app.availability.models import Slot
 from mhms_app.notifications import outbox
 from mhms_app.notifications.outbox import OutboxCounts
+from mhms_app.once import Once
 from mhms_app.oversight import backups, checks, workers
 from mhms_app.oversight.checks import Check
 from mhms_app.oversight.workers import SILENT, WorkerRow
@@ -134,7 +134,7 @@ def _by_hour(session: Session, actions: tuple[str, ...], now: datetime) -> tuple
     return tuple(found)
 
 
-@cache
+@Once
 def _redis() -> Redis:
     return Redis.from_url(settings().redis_url, socket_timeout=1, socket_connect_timeout=1)
 

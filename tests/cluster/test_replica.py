@@ -38,11 +38,11 @@ def follower(servers: tuple[Server, Server], configure: Callable[[str, str], Non
     primary, follower = servers
     configure("MHMS_DATABASE_URL", primary.url)
     configure("MHMS_DATABASE_REPLICA_URL", follower.url)
-    replica._replica.cache_clear()
+    replica._replica.replace()
     db.use_engine(db.make_engine(primary.url))
     yield follower
     follower.say(RESUMED)
-    replica._replica.cache_clear()
+    replica._replica.replace()
     db.use_engine(None)
 
 
