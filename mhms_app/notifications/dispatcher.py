@@ -19,7 +19,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Executable, Integer, bindparam, func, select, update
+from sqlalchemy import Executable, Integer, bindparam, case, func, inspect, literal, select, update
 from sqlmodel import col
 
 from mhms_app import db, metrics, pulse, spans
@@ -27,7 +27,7 @@ from mhms_app.notifications import rules
 from mhms_app.notifications.models import UNFINISHED, Delivery, OutboxMessage
 from mhms_app.notifications.rules import Outcome, Verdict
 from mhms_app.notifications.senders import LambdaSender, Sender
-from mhms_app.notifications.service import FORGOTTEN, Message, OutboxChanged, blank_left
+from mhms_app.notifications.service import BLANK, FORGOTTEN, Message, OutboxChanged
 
 LANES = 4  # messages under way at once in one process; a slow recipient holds up one of them
 POLL = 10.0  # seconds after which the outbox is looked at even if nobody in this process wrote to it
@@ -74,15 +74,15 @@ class Claim:
 
 
 def claim_due(*, limit: int) -> list[Claim]:
-    """Take up to ``limit`` messages that are due, in one short transaction.
+    """Take up to ``limit`` messages that are due, in one statement.
 
     ``SKIP LOCKED`` lets several workers on PostgreSQL take different rows; SQLite, which ignores it, lets one
     writer in at a time (``BEGIN IMMEDIATE``).
     """
     now = db.clock.now()
     until = now + rules.CLAIM
-    with db.transaction() as session:
-        taken = session.connection().execute(_TAKE, {"now": now, "until": until, "most": limit}).all()
+    with db.at_once() as connection:
+        taken = connection.execute(_TAKE, {"now": now, "until": until, "most": limit}).all()
     return [Claim(id_, attempts, until, traced, Message(*fields)) for id_, attempts, traced, *fields in taken]
 
 
@@ -252,24 +252,31 @@ def _settle(claim: Claim, verdict: Verdict, error: str) -> bool:
         written |= {"payload": {}}
     values = {"key": claim.id, "attempt": claim.attempts, "until": claim.until}
     values |= {f"new_{name}": value for name, value in written.items()}
-    with db.transaction() as session:
-        has_left = session.connection().execute(_settling(frozenset(written)), values).scalar()
-        if has_left and is_over:
-            blank_left(session, col(OutboxMessage.id) == claim.id)
-    return has_left is not None
+    with db.at_once() as connection:
+        return connection.execute(_settling(frozenset(written), blank_left=is_over), values).scalar() is not None
 
 
 @cache
-def _settling(columns: frozenset[str]) -> Executable:
-    """What writes columns of one claim, and returns whether its recipient has left; nothing if the claim ended."""
+def _settling(columns: frozenset[str], *, blank_left: bool) -> Executable:
+    """What writes columns of one claim, and returns its id; nothing if the claim ended.
+
+    Args:
+        blank_left: nothing remains of a recipient who has left.
+    """
     still_ours = (
         col(OutboxMessage.id) == bindparam("key"),
         col(OutboxMessage.state) == Delivery.SENDING.value,
         col(OutboxMessage.attempts) == bindparam("attempt"),
         col(OutboxMessage.next_attempt_at) == bindparam("until"),
     )
-    written: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
-    return update(OutboxMessage).where(*still_ours).values(written).returning(col(OutboxMessage.recipient_left))
+    has = inspect(OutboxMessage).columns
+    written: dict[str, Any] = {name: bindparam(f"new_{name}", type_=has[name].type) for name in columns}
+    if blank_left:
+        for name, blank in BLANK.items():
+            written[name] = case(
+                (has["recipient_left"], literal(blank, has[name].type)), else_=written.get(name, has[name])
+            )
+    return update(OutboxMessage).where(*still_ours).values(written).returning(col(OutboxMessage.id))
 
 
 async def _in_thread(pool: ThreadPoolExecutor, work: Callable[[], T]) -> T:

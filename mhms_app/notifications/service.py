@@ -29,6 +29,16 @@ FORGOTTEN = {
 """Kinds whose payload is blanked as soon as the message is sent or dead, and what to do instead of sending it again."""
 
 
+BLANK: dict[str, Any] = {
+    "payload": {},
+    "recipient_email": "",
+    "recipient_name": "",
+    "last_error": "",
+    "recipient_left": False,
+}
+"""What remains of a message to somebody who has left, once it is sent or dead: beside it kind, time and key."""
+
+
 AccountAction = Literal["locked", "unlocked", "new_password_asked", "sessions_ended"]
 FactorChange = Literal["app_on", "app_off", "passkey_on", "passkey_off", "codes_new", "code_used", "reset"]
 """What may happen to somebody's second factor."""
@@ -114,21 +124,9 @@ def forget_recipient(session: Session, *conditions: ColumnElement[bool]) -> None
     """Blank these messages: those that are sent or dead at once, the others as soon as they are."""
     mark = update(OutboxMessage).where(or_(*conditions)).values(recipient_left=True)
     session.execute(mark.execution_options(synchronize_session=False))
-    blank_left(session)
-
-
-def blank_left(session: Session, *conditions: ColumnElement[bool]) -> None:
-    """Blank what was written to people who have left, once it is sent or dead: kind, time and key stay."""
-    session.execute(
-        update(OutboxMessage)
-        .where(
-            col(OutboxMessage.recipient_left),
-            col(OutboxMessage.state).in_((Delivery.SENT.value, Delivery.DEAD.value)),
-            *conditions,
-        )
-        .values(payload={}, recipient_email="", recipient_name="", last_error="", recipient_left=False)
-        .execution_options(synchronize_session=False)
-    )
+    is_over = col(OutboxMessage.state).in_((Delivery.SENT.value, Delivery.DEAD.value))
+    blank = update(OutboxMessage).where(col(OutboxMessage.recipient_left), is_over).values(BLANK)
+    session.execute(blank.execution_options(synchronize_session=False))
 
 
 def account_closed(session: Session, *, email: str, name: str) -> None:
