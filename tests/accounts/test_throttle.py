@@ -243,13 +243,13 @@ def test_however_it_is_tried_the_wait_is_bounded_and_grows(
 
 @pytest.fixture
 def shared(redis: RedisServer, configure: Callable[[str, str], None]) -> Iterator[RedisServer]:
-    """A Redis in which this process counts."""
+    """A Redis in which this process counts, and nothing is counted yet."""
+    redis.stop()
+    redis.start()
     configure("MHMS_REDIS_URL", redis.url)
     throttle.reset()
     yield redis
     throttle.reset()
-    redis.stop()
-    redis.start()
 
 
 def test_two_workers_count_together(shared: RedisServer) -> None:
