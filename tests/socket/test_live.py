@@ -59,10 +59,10 @@ def test_a_held_slot_is_free_for_its_patient_alone_and_comes_back_for_all(app: R
     with tab(app) as visitor, tab(app, cast.cookie["patient"]) as patient:
         visitor.visit(week(cast))
         patient.visit(week(cast))
-        patient.call(CHOOSE, {"slot_id": slot_id})
+        patient.send(CHOOSE, {"slot_id": slot_id})
         said = visitor.hears_that(lambda said: slots(said).get(slot_id))
         assert "Moreau" not in said.text
-        assert patient.hears_that(slots).vars
+        assert slots(patient.hears_that(slots))[slot_id] is False
         assert slots(patient.visit(routes.doctor_profile(cast.doctor, slot_id=slot_id)))[slot_id] is False
         patient.call(LEAVE)
         visitor.hears_that(lambda said: slots(said).get(slot_id) is False)

@@ -11,6 +11,7 @@ import pytest
 from mhms_app import logs, routes
 from mhms_app.accounts.models import User
 from mhms_app.calendars import service as calendars
+from mhms_app.web.public.doctor_profile import Profile
 from tests import builders
 from tests.running import RunningApp
 from tests.socket.canaries import away, disguises, lead_lives, no_mail, written_down
@@ -44,8 +45,11 @@ def test_nothing_that_is_sent_is_written_down_but_in_the_database_and_the_mail(a
 
 def test_the_log_is_lines_of_json_that_say_what_happened(app: RunningApp, cast: Cast) -> None:
     send_what_is_broken(app, cast)
+    with tab(app, cast.cookie["patient"]) as hostile:
+        hostile.visit(routes.PATIENT)
+        hostile.call(f"{Profile.get_full_name()}.choose", {"slot_id": SECRET})
     written = app.log()
-    assert "event refused" in written
+    assert "event refused: arguments of choose (slot_id)" in written
     assert "Traceback" not in written
     for line in server_lines(written):
         assert set(json.loads(line)) <= KEYS
