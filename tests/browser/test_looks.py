@@ -132,6 +132,7 @@ def test_an_administrators_pages_are_accessible_and_fit(visitor: Arrive, on_phon
     admin.sees(re.compile(r"^Lock .*\?"))
     is_accessible_and_fits(admin)
     admin.button("Act as this person").click()
+    admin.sees(re.compile("^For at most 30 minutes"))
     admin.button("Act as this person").click()
     admin.sees("Please say why, in 10 to 300 characters.")
     is_accessible_and_fits(admin)

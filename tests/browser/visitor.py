@@ -100,6 +100,11 @@ class Visitor:
         """The button of exactly this name."""
         return self.page.get_by_role("button", name=name, exact=True)
 
+    def confirms_to(self, name: str) -> None:
+        """Press a button that asks first, and the one of the same name in its question."""
+        self.button(name).click()
+        self.page.locator(".confirm").get_by_role("button", name=name, exact=True).click()
+
     def link(self, name: str) -> Locator:
         """The link of exactly this name."""
         return self.page.get_by_role("link", name=name, exact=True)
