@@ -11,7 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
@@ -197,7 +197,7 @@ def use_engine(other: Engine | None) -> None:
 def transaction(*, read_only: bool = False) -> Iterator[Session]:
     """Run a block in one transaction: commit at its end, roll back if it raises.
 
-    This is the only commit of the application. What the block announced with ``announce`` is told to
+    Beside ``at_once`` this is the only commit of the application. What the block announced with ``announce`` is told to
     the listeners after the commit, and not at all when nothing was committed: other processes hear of it from
     PostgreSQL, to which it is given inside the transaction.
 
@@ -255,12 +255,13 @@ def at_once() -> Iterator[Connection]:
 
     On PostgreSQL that is one round trip, and not one more before and after it.
     """
+    opened: AbstractContextManager[Connection]
     if engine().dialect.name == "postgresql":
-        with engine().connect().execution_options(isolation_level="AUTOCOMMIT") as connection, _committing():
-            yield connection
+        opened = engine().connect().execution_options(isolation_level="AUTOCOMMIT")
     else:
-        with _committing(), engine().begin() as connection:
-            yield connection
+        opened = engine().begin()
+    with opened as connection, _committing():
+        yield connection
 
 
 def alone(session: OrmSession, what: str) -> bool:

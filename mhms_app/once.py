@@ -23,13 +23,10 @@ class Once(Generic[T]):
 
     def __call__(self) -> T:
         """The one that there is."""
-        made = self._made
-        if made is None:
-            with self._making:
-                if self._made is None:
-                    self._made = self._make()
-                made = self._made
-        return made
+        with self._making:
+            if self._made is None:
+                self._made = self._make()
+            return self._made
 
     def replace(self, other: T | None = None) -> T | None:
         """Hand out another from now on, or with None make a new one; returns the one that there was."""

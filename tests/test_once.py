@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
@@ -17,27 +17,19 @@ from mhms_app.oversight import figures
 ASKING = 4
 
 
-@pytest.fixture
-def fresh() -> Iterator[Callable[[Once[int]], Once[int]]]:
-    """Makes a process forget what it has one of; afterwards it has its own again."""
-    kept: list[tuple[Once[int], int | None]] = []
-
-    def forget(only: Once[int]) -> Once[int]:
-        kept.append((only, only.replace()))
-        return only
-
-    yield forget
-    for only, before in kept:
-        only.replace(before)
-
-
-@pytest.mark.parametrize(
-    "only",
-    [db.engine, replica._replica, throttle._store, figures._redis],
+@pytest.fixture(
+    params=[db.engine, replica._replica, throttle._store, figures._redis],
     ids=["engine", "replica", "throttle", "redis"],
 )
+def only(request: pytest.FixtureRequest) -> Iterator[Once[int]]:
+    """Something that a process has one of, not made yet; afterwards it is what it was."""
+    before = request.param.replace()
+    yield request.param
+    request.param.replace(before)
+
+
 def test_threads_that_ask_first_at_the_same_time_are_given_the_same(
-    only: Once[int], fresh: Callable[[Once[int]], Once[int]], monkeypatch: pytest.MonkeyPatch
+    only: Once[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else attempts at a password would be counted in two places, and one of them forgotten."""
     numbers, together = count(), threading.Barrier(ASKING)
@@ -52,7 +44,6 @@ def test_threads_that_ask_first_at_the_same_time_are_given_the_same(
         return only()
 
     monkeypatch.setattr(only, "_make", make)
-    fresh(only)
     with ThreadPoolExecutor(ASKING) as pool:
         assert list(pool.map(ask, range(ASKING))) == [0] * ASKING
     assert only() == 0

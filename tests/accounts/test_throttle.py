@@ -48,14 +48,22 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throttle_store, "_PATIENCE", 60.0)
 
 
+@pytest.fixture
+def shared(redis: RedisServer, configure: Callable[[str, str], None]) -> Iterator[RedisServer]:
+    """A Redis in which this process counts, and nothing is counted yet."""
+    redis.stop()
+    redis.start()
+    configure("MHMS_REDIS_URL", redis.url)
+    throttle.reset()
+    yield redis
+    throttle.reset()
+
+
 @pytest.fixture(params=["memory", "redis"])
-def store(request: pytest.FixtureRequest, configure: Callable[[str, str], None]) -> Iterator[str]:
+def store(request: pytest.FixtureRequest) -> Iterator[str]:
     """Where the attempts are counted; a test that asks for it runs with both."""
     if request.param == "redis":
-        server = request.getfixturevalue("redis")
-        server.stop()
-        server.start()
-        configure("MHMS_REDIS_URL", server.url)
+        request.getfixturevalue("shared")
     throttle.reset()
     yield request.param
     throttle.reset()
@@ -239,17 +247,6 @@ def test_however_it_is_tried_the_wait_is_bounded_and_grows(
 
 
 # Redis --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def shared(redis: RedisServer, configure: Callable[[str, str], None]) -> Iterator[RedisServer]:
-    """A Redis in which this process counts, and nothing is counted yet."""
-    redis.stop()
-    redis.start()
-    configure("MHMS_REDIS_URL", redis.url)
-    throttle.reset()
-    yield redis
-    throttle.reset()
 
 
 def test_two_workers_count_together(shared: RedisServer) -> None:
