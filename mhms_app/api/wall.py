@@ -8,7 +8,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -53,7 +53,7 @@ class Wall:
             around each of them, with 7 kB of its own, for as long as the tab is open.
         pages: the folder of the built pages, each of which may run its own inline scripts.
         separate_pages: development: pages and backend have different ports of one host.
-        crowd: how many tabs of this worker wait for an answer, and how one is told to wait.
+        crowd: who waits for an answer of this worker, and who stands in line for that.
     """
 
     def __init__(self, app: ASGIApp, sockets: Mount, *, pages: Path, separate_pages: bool, crowd: Crowd) -> None:
@@ -141,7 +141,7 @@ class Wall:
         self._opened[address] += 1
         has_session = cookies.session_cookie() in Headers(scope=scope).get("cookie", "")
         paced = Paced(receive, send, crowd=self._crowd, has_session=has_session)
-        with _counted(self._open, address), metrics.SOCKETS.track_inprogress():
+        with _counted(self._open, address), metrics.SOCKETS.track_inprogress(), closing(paced):
             await doorman.serve(self._sockets.app, scope, paced, send)
 
     def _is_too_much(self, address: str) -> bool:

@@ -50,5 +50,9 @@ def _is_in_use(states: StateManagerMemory, token: StateToken[Any]) -> bool:
 
 
 def crowd(app: rx.App) -> int:
-    """How many tabs of this worker wait for an answer; one that asks for much counts as one."""
-    return len(app.event_processor._token_queues)
+    """How many tabs of this worker wait for an answer; one that asks for much counts as one.
+
+    What nobody has looked at yet counts by itself, whosever it is.
+    """
+    processor = app.event_processor
+    return len(processor._token_queues) + (processor._queue.qsize() if processor._queue else 0)

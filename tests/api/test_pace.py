@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any
 
+import pytest
 from starlette.types import Message
 
 from mhms_app.api import pace
@@ -18,18 +19,24 @@ LEFT = {"type": "websocket.disconnect", "code": 1005}
 class Socket:
     """A client that has sent all of this, and what it was told."""
 
-    def __init__(self, *texts: str, leaves: bool = False, has_session: bool = False, size: int = 0) -> None:
+    def __init__(
+        self, *texts: str, leaves: bool = False, has_session: bool = False, size: int = 0, crowd: Crowd | None = None
+    ) -> None:
         self.size = size
         self.told: list[str] = []
         self._sent: asyncio.Queue[Message] = asyncio.Queue()
         for text in texts:
-            self._sent.put_nowait({"type": "websocket.receive", "text": text})
+            self.sends(text)
         if leaves:
             self._sent.put_nowait(LEFT)
-        crowd = Crowd(lambda: self.size, "busy", "over")
+        crowd = crowd or Crowd(lambda: self.size, "busy", "over")
         self.receive = Paced(self._sent.get, self._send, crowd=crowd, has_session=has_session)
 
+    def sends(self, text: str) -> None:
+        self._sent.put_nowait({"type": "websocket.receive", "text": text})
+
     async def _send(self, message: Message) -> None:
+        await asyncio.sleep(0.06)  # while something else arrives
         self.told.append(message["text"])
 
     async def hears(self, seconds: float = 0.05) -> str | None:
@@ -79,6 +86,53 @@ def test_whoever_waits_is_told_so_and_goes_on_when_there_is_room() -> None:
     run(main())
 
 
+def test_of_many_that_come_at_once_only_as_many_are_let_in_as_there_is_room_for() -> None:
+    async def main() -> None:
+        waiting: list[Socket] = []  # what was handed on is a moment later among those who wait
+        crowd = Crowd(lambda: len(waiting))
+        sockets = [Socket(EVENT, crowd=crowd) for _ in range(1000)]
+        heard = [asyncio.create_task(socket.receive()) for socket in sockets]
+        await asyncio.sleep(0.1)
+        assert [task.done() for task in heard] == [number < pace.CROWD_FOR_STRANGERS for number in range(1000)]
+
+        first = sockets[: pace.CROWD_FOR_STRANGERS]
+        waiting += first
+        for socket in first:
+            socket.receive.close()
+        await asyncio.sleep(0.1)
+        assert sum(task.done() for task in heard) == len(first)
+
+        del waiting[:10]
+        await asyncio.sleep(0.1)
+        assert [task.done() for task in heard] == [number < len(first) + 10 for number in range(1000)]
+        for task in heard:
+            task.cancel()
+
+    run(main())
+
+
+def test_whoever_leaves_or_is_no_longer_listened_to_takes_up_no_room() -> None:
+    async def main() -> None:
+        crowd = Crowd()
+        inside = [Socket(EVENT, crowd=crowd) for _ in range(pace.CROWD_FOR_STRANGERS)]
+        for socket in inside:
+            assert await socket.hears() == EVENT
+        leaving, cancelled, staying = (Socket(EVENT, leaves=number == 0, crowd=crowd) for number in range(3))
+        in_line = [asyncio.create_task(socket.receive()) for socket in (leaving, cancelled, staying)]
+        await asyncio.sleep(0.1)
+        assert in_line[0].result()["type"] == "websocket.disconnect"
+        in_line[1].cancel()
+        await asyncio.sleep(0.1)
+        assert not in_line[2].done()
+        inside[0].receive.close()
+        assert (await asyncio.wait_for(in_line[2], 1))["text"] == EVENT
+        assert await Socket(EVENT, crowd=crowd).hears() is None
+        inside[1].receive.close()
+        assert await Socket(EVENT, crowd=crowd).hears() == EVENT
+
+    run(main())
+
+
 def test_nothing_is_lost_of_what_was_sent_meanwhile_and_it_keeps_its_order() -> None:
     async def main() -> None:
         texts: Sequence[str] = [str(number) for number in range(20)]
@@ -99,10 +153,34 @@ def test_of_a_client_that_has_left_nothing_more_is_handed_on() -> None:
     run(main())
 
 
-def test_whoever_sends_more_than_can_wait_is_hung_up_on() -> None:
+@pytest.mark.parametrize(
+    "texts", [["x"] * (pace.MOST_AHEAD + 2), ["", "x" * (pace.LONGEST_AHEAD + 1)]], ids=["often", "at length"]
+)
+def test_whoever_sends_more_than_can_wait_is_hung_up_on(texts: list[str]) -> None:
     async def main() -> None:
-        socket = Socket(*["x" * 1000] * 100, size=pace.CROWD)
+        socket = Socket(*texts, size=pace.CROWD)
         assert (await asyncio.wait_for(socket.receive(), 5))["type"] == "websocket.disconnect"
+        assert await Socket(*texts[:-1], size=pace.CROWD).hears(0.3) is None
+
+    run(main())
+
+
+def test_what_comes_while_somebody_is_told_to_wait_is_no_reason_to_hang_up() -> None:
+    async def main() -> None:
+        socket = Socket(JOIN, EVENT)
+        assert await socket.hears() == JOIN
+        socket.size = pace.CROWD
+        waiting = asyncio.ensure_future(socket.receive())
+        while not socket.told:
+            socket.sends("first")
+            await asyncio.sleep(0.05)
+        socket.sends("last")
+        await asyncio.sleep(0.05)
+        socket.size = 0
+        heard = [str((await waiting)["text"])]
+        while (text := await socket.hears()) is not None:
+            heard.append(text)
+        assert (heard[0], heard[-1]) == (EVENT, "last")
 
     run(main())
 

@@ -22,7 +22,7 @@ from websockets.exceptions import WebSocketException
 from mhms_app.web import meanwhile
 
 _HYDRATE = "reflex___state____state.hydrate_and_load"
-_PAUSE = 0.05  # seconds between two events of one tab
+_PAUSE = 0.5  # seconds between two events of one tab
 _PER_ADDRESS = 400
 
 

@@ -62,12 +62,13 @@ def test_a_flood_is_stopped_and_others_are_served_meanwhile(app: RunningApp) -> 
     toggle = WIRE_NAME["public.entry.Entry.toggle_characters"]
     with tab(app) as hostile, tab(app) as visitor:
         hostile.visit("/login")
+        assert "characters_shown_rx_state_" in hostile.call(toggle).text
         with suppress(ConnectionClosed):  # it is hung up on, at last
             for _ in range(2_000):
                 hostile.send(toggle)
         assert visitor.visit("/").var(Landing, "departments")
         changed = hostile.drain().text.count("characters_shown_rx_state_")
-    assert 0 < changed <= Gate()._burst + 200  # what a minute of clicking would be, not a flood
+    assert changed <= Gate()._burst + 200  # what a minute of clicking would be, not a flood
     assert app.log().count("too many from one connection") < 200
 
 
@@ -149,7 +150,7 @@ def test_what_is_no_handler_cannot_be_called(app: RunningApp, cast: Cast) -> Non
     assert any(name.endswith(".tell") for name in names)
     assert any(name.endswith("._on_change") for name in names)
     for person in ("nobody", "admin"):
-        for some in (names[start : start + 400] for start in range(0, len(names), 400)):
+        for some in (names[start : start + 250] for start in range(0, len(names), 250)):  # more would be a flood
             with tab(app, cast.cookie[person]) as hostile:
                 hostile.visit(QUIET)
                 for name in some:
