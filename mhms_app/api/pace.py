@@ -145,19 +145,20 @@ class Paced:
         """Take what comes for as long as its client has to wait, and the one message after that."""
         while True:
             self._ahead.append(message := await self._receive())
-            if not self._waits or message["type"] != "websocket.receive" or self._is_too_much():
+            if message["type"] != "websocket.receive" or (self._waits and self._is_too_much()):
+                return  # and stays, as the sign that its client is gone
+            if not self._waits:
+                self._reader = None
                 return
 
     def _is_too_much(self) -> bool:
         return len(self._ahead) > MOST_AHEAD or sum(map(_size, self._ahead)) > LONGEST_AHEAD
 
     async def _next(self) -> Message:
-        if self._reader is None:
-            return await self._receive()
         if not self._ahead:
+            if self._reader is None:
+                return await self._receive()
             await self._reader
-        if self._reader.done():
-            self._reader = None
         return self._ahead.popleft()
 
 

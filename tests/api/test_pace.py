@@ -140,7 +140,17 @@ def test_nothing_is_lost_of_what_was_sent_meanwhile_and_it_keeps_its_order() -> 
         waiting = asyncio.ensure_future(socket.receive())
         await asyncio.sleep(0.3)
         socket.size = 0
-        assert [(await waiting)["text"], *[await socket.hears() for _ in texts[1:]]] == texts
+        heard = [(await waiting)["text"]]
+        for text in ("one more", "and the last"):
+            socket.sends(text)
+            await asyncio.sleep(0.02)
+            heard.append(await socket.hears())
+        socket.size = pace.CROWD
+        waiting = asyncio.ensure_future(socket.receive())
+        await asyncio.sleep(0.1)
+        socket.size = 0
+        heard += [(await waiting)["text"], *[await socket.hears() for _ in range(18)]]
+        assert heard == [*texts, "one more", "and the last"]
 
     run(main())
 
