@@ -31,6 +31,7 @@ from mhms_app.notifications.service import BLANK, FORGOTTEN, Message, OutboxChan
 
 LANES = 4  # messages under way at once in one process; a slow recipient holds up one of them
 POLL = 10.0  # seconds after which the outbox is looked at even if nobody in this process wrote to it
+SOON = 1.0  # seconds after which it is looked at again while messages are under way: one may have to be tried again
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds between two looks at a database that is down
 
 log = logging.getLogger(__name__)
@@ -140,6 +141,7 @@ class Dispatcher:
         self._lanes = lanes
         self._under_way: set[asyncio.Future[None]] = set()
         self._wake = asyncio.Event()
+        self._took_all = False  # nothing that is due waits for a lane
         self._stopping = False
 
     async def run(self) -> None:
@@ -171,14 +173,18 @@ class Dispatcher:
                 await asyncio.wait(self._under_way)
 
     async def _fill_lanes(self, pool: ThreadPoolExecutor) -> float | None:
-        """Send what is due as far as lanes are free; returns the seconds until the next is, None if no lane is."""
+        """Send what is due as far as lanes are free; returns the seconds until the next look, None if no lane is."""
         self._wake.clear()  # before looking: whatever is committed from here on wakes us again
+        self._took_all = False
         free = self._lanes - len(self._under_way)
         claims = await _in_thread(pool, lambda: claim_due(limit=free)) if free else []
         for claim in claims:
             self._start(pool, claim)
-        if len(claims) == free:
+        self._took_all = len(claims) < free
+        if not self._took_all:
             return None
+        if self._under_way:
+            return SOON
         due = await _in_thread(pool, next_due)
         return POLL if due is None else min(POLL, max(0.1, (due - db.clock.now()).total_seconds()))
 
@@ -194,7 +200,8 @@ class Dispatcher:
 
     def _finished(self, future: asyncio.Future[None]) -> None:
         self._under_way.discard(future)
-        self._wake.set()
+        if not self._took_all:
+            self._wake.set()
         if error := future.exception():
             # The claim ends by itself, and the message is taken again.
             log.warning("an outcome could not be written down (%s)", type(error).__name__)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -14,7 +15,15 @@ from sqlalchemy import text
 
 from mhms_app import db
 from mhms_app.notifications import dispatcher, rules
-from mhms_app.notifications.dispatcher import Dispatcher, claim_due, deliver, dispatch_due, dispatch_once, next_due
+from mhms_app.notifications.dispatcher import (
+    Claim,
+    Dispatcher,
+    claim_due,
+    deliver,
+    dispatch_due,
+    dispatch_once,
+    next_due,
+)
 from mhms_app.notifications.models import Delivery
 from mhms_app.notifications.rules import Outcome, Verdict
 from mhms_app.notifications.senders import RecordingSender, Sender
@@ -182,6 +191,7 @@ def running(sender: Sender, *, lanes: int = 4) -> Iterator[Callable[[], None]]:
 def no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing but a wake-up makes the dispatcher look at an outbox without anything due."""
     monkeypatch.setattr(dispatcher, "POLL", 3600.0)
+    monkeypatch.setattr(dispatcher, "SOON", 3600.0)
 
 
 @pytest.mark.usefixtures("database", "no_poll")
@@ -220,6 +230,25 @@ def test_no_more_messages_are_under_way_than_there_are_lanes() -> None:
 
 
 @pytest.mark.usefixtures("database", "no_poll")
+def test_a_lane_that_is_free_again_while_others_are_claimed_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate = Gate()
+
+    def late(*, limit: int) -> list[Claim]:
+        claims = claim_due(limit=limit)
+        gate.opened.set()
+        while states()["slow"] != Delivery.SENT:
+            time.sleep(0.01)
+        return claims
+
+    with running(gate, lanes=2):
+        write("slow")
+        gate.wait_for(entered=1)
+        monkeypatch.setattr(dispatcher, "claim_due", late)
+        write("first", "second")
+        gate.wait_for(sent=3)
+
+
+@pytest.mark.usefixtures("database", "no_poll")
 def test_a_dispatcher_starts_with_what_was_left() -> None:
     write("left", "and-another")
     gate = Gate()
@@ -230,6 +259,7 @@ def test_a_dispatcher_starts_with_what_was_left() -> None:
 @pytest.mark.usefixtures("database", "no_poll")
 def test_a_retry_needs_nobody_to_wake_the_dispatcher(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rules, "FIRST_DELAY", timedelta(milliseconds=1))
+    monkeypatch.setattr(dispatcher, "SOON", 0.01)
     gate = Gate([TIMEOUT, TIMEOUT])
     write("welcome-1")
     with running(gate):
