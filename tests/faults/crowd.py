@@ -1,9 +1,9 @@
 """A crowd of tabs that ask for more than can be answered.
 
-    python -m tests.faults.crowd PORT TABS PATH HANDLER PAYLOAD
+    python -m tests.faults.crowd PORT TABS PATH HANDLER PAYLOAD PAUSE
 
-Each tab opens ``PATH`` and then sends the event again and again without waiting for an answer. ``inside`` is printed
-when all of them are in; it ends with its standard input, and prints how often it was told to wait (JSON).
+Each tab opens ``PATH`` and then sends the event every ``PAUSE`` seconds without waiting for an answer. ``inside`` is
+printed when all of them are in; it ends with its standard input, and prints how often it was told to wait (JSON).
 """
 
 from __future__ import annotations
@@ -22,17 +22,16 @@ from websockets.exceptions import WebSocketException
 from mhms_app.web import meanwhile
 
 _HYDRATE = "reflex___state____state.hydrate_and_load"
-_PAUSE = 0.5  # seconds between two events of one tab
 _PER_ADDRESS = 400
 
 
-async def main(port: int, tabs: int, path: str, handler: str, payload: dict[str, Any]) -> None:
+async def main(port: int, tabs: int, path: str, handler: str, payload: dict[str, Any], pause: float) -> None:
     """Come in, ask until standard input ends, and say what was heard."""
     heard: Counter[str] = Counter()
     frame = "42/_event," + json.dumps(["event", _event(handler, payload, path)])
     sockets = await asyncio.gather(*(_come_in(port, path, number) for number in range(tabs)))
     print("inside", flush=True)
-    tasks = [asyncio.create_task(_ask(socket, frame, heard)) for socket in sockets]
+    tasks = [asyncio.create_task(_ask(socket, frame, pause, heard)) for socket in sockets]
     tasks += [asyncio.create_task(_listen(socket, heard)) for socket in sockets]
     await asyncio.to_thread(sys.stdin.read)
     for task in tasks:
@@ -53,12 +52,12 @@ async def _come_in(port: int, path: str, number: int) -> ClientConnection:
     return socket
 
 
-async def _ask(socket: ClientConnection, frame: str, heard: Counter[str]) -> None:
+async def _ask(socket: ClientConnection, frame: str, pause: float, heard: Counter[str]) -> None:
     with suppress(WebSocketException):
         while True:
             await socket.send(frame)
             heard["asked"] += 1
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(pause)
     heard["hung up"] += 1
 
 
@@ -77,5 +76,5 @@ def _event(name: str, payload: dict[str, Any], path: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    port, tabs, path, handler, payload = sys.argv[1:]
-    asyncio.run(main(int(port), int(tabs), path, handler, json.loads(payload)))
+    port, tabs, path, handler, payload, pause = sys.argv[1:]
+    asyncio.run(main(int(port), int(tabs), path, handler, json.loads(payload), float(pause)))

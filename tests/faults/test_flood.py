@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import httpx
+import pytest
 from sqlmodel import select
 from websockets.exceptions import WebSocketException
 
@@ -41,9 +42,9 @@ class Crowd:
 
 
 @contextmanager
-def crowd(clinic: Shaky) -> Iterator[Crowd]:
+def crowd(clinic: Shaky, pause: float) -> Iterator[Crowd]:
     path = routes.doctor_profile(clinic.cast.doctor)
-    arguments = [str(clinic.app.port), str(TABS), path, TURN, json.dumps({"weeks": 1})]
+    arguments = [str(clinic.app.port), str(TABS), path, TURN, json.dumps({"weeks": 1}), str(pause)]
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.faults.crowd", *arguments],
         cwd=ROOT,
@@ -58,13 +59,14 @@ def crowd(clinic: Shaky) -> Iterator[Crowd]:
         process.kill()
 
 
-def test_those_inside_book_and_log_in_during_a_flood_and_memory_has_an_end(clinic: Shaky) -> None:
+@pytest.mark.parametrize("pause", [0.5, 0.05], ids=["of the patient, who stay", "of the hasty, who are hung up on"])
+def test_those_inside_book_and_log_in_during_a_flood_and_memory_has_an_end(clinic: Shaky, pause: float) -> None:
     slot_id = clinic.cast.free.pop()
     (worker,) = clinic.app.workers
     with tab(clinic.app, clinic.cast.cookie["patient"]) as patient:
         patient.visit(routes.doctor_profile(clinic.cast.doctor))
         before = worker.memory_info().rss
-        with crowd(clinic) as strangers:
+        with crowd(clinic, pause) as strangers:
             patient.call(CHOOSE, {"slot_id": slot_id})
             assert patient.call(CONFIRM, {"form": {"reason": ""}}).redirect
             assert log_in(clinic).headers["location"].endswith(routes.PATIENT)
