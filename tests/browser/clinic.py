@@ -5,16 +5,18 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
+from functools import partial
 from typing import TypeVar
 from uuid import uuid4
 
+import httpx
 import psutil
 from sqlmodel import select
 
@@ -165,22 +167,35 @@ def text_of(mail: EmailMessage) -> str:
 
 @contextmanager
 def without_mail_service(app: RunningApp) -> Iterator[Callable[[], None]]:
-    """The e-mail Lambda is down; calling what is yielded starts it again."""
-    (service,) = (p for p in psutil.Process().children(recursive=True) if str(app.mail) in p.cmdline())
+    """The e-mail Lambda is down; calling what is yielded starts it again, and waits until it answers."""
+    (service,) = filter(partial(_serves_mail_of, app), psutil.Process().children(recursive=True))
     command, environment, folder = service.cmdline(), service.environ(), service.cwd()
     service.terminate()
-    eventually(lambda: not service.is_running() or service.status() == psutil.STATUS_ZOMBIE)
+    eventually(lambda: not _serves_mail_of(app, service))
     started: list[psutil.Popen] = []
+
+    def start_again() -> None:
+        started.append(psutil.Popen(command, env=environment, cwd=folder, stdin=subprocess.PIPE))
+        assert eventually(lambda: _answers(f"http://127.0.0.1:{environment['MHMS_EMAIL_PORT']}/healthz"))
+
     try:
-        yield lambda: started.append(_start(command, environment, folder))
+        yield start_again
     finally:
         if not started:
-            started.append(_start(command, environment, folder))
+            start_again()
         _replaced.extend(started)
 
 
-def _start(command: list[str], environment: dict[str, str], folder: str) -> psutil.Popen:
-    return psutil.Popen(command, env=environment, cwd=folder, stdin=subprocess.PIPE)  # it ends when this closes
+def _serves_mail_of(app: RunningApp, process: psutil.Process) -> bool:
+    with suppress(psutil.Error):  # a zombie, or gone
+        return str(app.mail) in process.cmdline()
+    return False
+
+
+def _answers(url: str) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(url, trust_env=False).is_success
+    return False
 
 
 _replaced: list[psutil.Popen] = []

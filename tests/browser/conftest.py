@@ -1,12 +1,14 @@
 """A running clinic with its demo people, a browser, and visitors.
 
 One browser and one clinic serve the whole folder; each journey brings its own people. A visitor whose browser
-complains (a script error, a breach of the content security policy) fails the journey.
+complains (a script error, a breach of the content security policy) fails the journey. A journey that failed is made
+once more in a clinic that has not seen it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -31,19 +33,54 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
+class Clinic:
+    """A running clinic, and what stands in for Google beside it.
+
+    Args:
+        environment: further ``MHMS_*`` settings.
+    """
+
+    app: RunningApp
+    google: Google
+
+    def __init__(self, **environment: str) -> None:
+        self._environment = environment
+        self.open()
+
+    def open(self) -> None:
+        """Begin with the demo clinic and an empty Google."""
+        with ExitStack() as opening:
+            self.google = opening.enter_context(running())
+            environment = {**credentials(self.google), **self._environment}
+            self.app = opening.enter_context(running_app("sqlite", environment=environment))
+            self._parts = opening.pop_all()
+
+    def close(self) -> None:
+        """End it; no browser may have reported a breach of the content policy."""
+        with self._parts:
+            end_replaced()
+            assert reported(self.app) == {}
+
+
 @pytest.fixture(scope="package")
-def google() -> Iterator[Google]:
+def clinic() -> Iterator[Clinic]:
+    clinic = Clinic()
+    yield clinic
+    clinic.close()
+
+
+@pytest.fixture
+def app(clinic: Clinic, request: pytest.FixtureRequest) -> RunningApp:
+    if request.node.execution_count > 1:
+        clinic.close()
+        clinic.open()
+    return clinic.app
+
+
+@pytest.fixture
+def google(app: RunningApp, clinic: Clinic) -> Google:
     """What stands in for Google; the clinic has credentials for it."""
-    with running() as google:
-        yield google
-
-
-@pytest.fixture(scope="package")
-def app(google: Google) -> Iterator[RunningApp]:
-    with running_app("sqlite", environment=credentials(google)) as app:
-        yield app
-        end_replaced()
-        assert reported(app) == {}
+    return clinic.google
 
 
 @pytest.fixture(scope="package")

@@ -27,18 +27,19 @@ from tests.browser.clinic import (
     mails_to,
     text_of,
 )
-from tests.browser.conftest import Arrive
+from tests.browser.conftest import Arrive, Clinic
 from tests.browser.test_looks import is_accessible_and_fits
 from tests.browser.visitor import Visitor
-from tests.running import RunningApp, running_app
+from tests.running import RunningApp
 
 NEW = "amber kettle bridge 44"
 
 
 @pytest.fixture(scope="module")
-def app() -> Iterator[RunningApp]:
-    with running_app("sqlite", environment={"MHMS_VERIFY_EMAIL": "1"}) as app:
-        yield app
+def clinic() -> Iterator[Clinic]:
+    clinic = Clinic(MHMS_VERIFY_EMAIL="1")
+    yield clinic
+    clinic.close()
 
 
 def link_in(app: RunningApp, email: str, *, about: str) -> str:

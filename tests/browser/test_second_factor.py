@@ -14,10 +14,10 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.clinic import PASSWORD, a_doctor, a_patient, eventually, mails_to
-from tests.browser.conftest import Arrive
+from tests.browser.conftest import Arrive, Clinic
 from tests.browser.test_looks import is_accessible_and_fits
 from tests.browser.visitor import Visitor
-from tests.running import RunningApp, running_app
+from tests.running import RunningApp
 
 AUTHENTICATOR = {
     "protocol": "ctap2",
@@ -30,9 +30,10 @@ AUTHENTICATOR = {
 
 
 @pytest.fixture(scope="module")
-def app() -> Iterator[RunningApp]:
-    with running_app("sqlite", environment={"MHMS_REQUIRE_TWO_FACTOR": "1"}) as app:
-        yield app
+def clinic() -> Iterator[Clinic]:
+    clinic = Clinic(MHMS_REQUIRE_TWO_FACTOR="1")
+    yield clinic
+    clinic.close()
 
 
 def has_an_authenticator(visitor: Visitor) -> None:
