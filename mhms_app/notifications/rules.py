@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-MAX_ATTEMPTS = 12
-FIRST_DELAY = timedelta(minutes=2)
+MAX_ATTEMPTS = 15
+FIRST_DELAY = timedelta(seconds=15)  # somebody waits for it: most failures are over in a moment
 LONGEST_DELAY = timedelta(hours=12)
 
 # Longer than one delivery can take (``senders.TIMEOUT``). A message is claimed only when it is sent at
@@ -44,7 +44,7 @@ class Outcome:
 def delay_after(attempts: int, *, chance: float) -> timedelta:
     """Say how long to wait after that many failed attempts: exponential backoff with full jitter.
 
-    The upper bound doubles from two minutes to twelve hours. All attempts together take 20 hours on
+    The upper bound doubles from fifteen seconds to twelve hours. All attempts together take 20 hours on
     average and 41 at most, so a night without a mail service loses nothing.
 
     Args:

@@ -18,7 +18,7 @@ from tests.browser.clinic import end_replaced, reported
 from tests.browser.visitor import DESKTOP, PHONE, Visitor
 from tests.calendars.google_stand_in import Google, credentials, running
 from tests.running import RunningApp, running_app
-from tests.setup import chromium
+from tests.setup import headless
 
 expect.set_options(timeout=20_000)  # a busy machine is no failure
 
@@ -87,7 +87,7 @@ def google(app: RunningApp, clinic: Clinic) -> Google:
 def browser() -> Iterator[Browser]:
     arguments = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=arguments)
+        browser = playwright.chromium.launch(executable_path=headless(), args=arguments)
         yield browser
         browser.close()
 

@@ -96,7 +96,7 @@ def test_f13_a_new_role_ends_what_the_person_was_doing(app: RunningApp, visitor:
     admin.page.locator(".side").get_by_label("Department", exact=True).select_option(label="Dermatology")
     admin.sees("A new role ends this person's sessions: they log in again.")
     admin.button("Change role or department").click()
-    admin.sees("Kim Wechsel is now doctor.")
+    admin.sees("Kim Wechsel is now a doctor.")
 
     person.is_at("/login")
     person.logs_in(email, PASSWORD)

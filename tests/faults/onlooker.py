@@ -17,7 +17,7 @@ from mhms_app.accounts import sessions
 from mhms_app.web import words
 from tests import builders
 from tests.race.cast import attempt, book
-from tests.setup import chromium
+from tests.setup import headless
 
 PATIENCE = 90  # seconds; how long it takes is measured, and no test fails because of it
 _A_WHILE = 10_000  # milliseconds
@@ -104,7 +104,7 @@ def _said(page: Page) -> str:
 def a_browser() -> Iterator[Browser]:
     """A browser until the block ends."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=headless(), args=["--no-sandbox"])
         yield browser
         browser.close()
 

@@ -33,6 +33,7 @@ Text = Annotated[str, Field(max_length=400)]
 Question = Literal["", "active", "password", "new_password", "sessions", "factor", "act"]
 _JUST_NOW = timedelta(minutes=1)
 ROLES = {"patient": "Patient", "doctor": "Doctor", "admin": "Administrator"}
+_AS_WHAT = {"patient": "a patient", "doctor": "a doctor", "admin": "an administrator"}
 
 
 class AccountForm(TypedDict):
@@ -188,7 +189,7 @@ class Users(Listing, Screen):
             role=typed.get("role", ""),
             department_id=key_of(typed.get("department", "")),
         )
-        await self._show_again(row.id, f"{row.name} is now {ROLES[row.role].lower()}.")
+        await self._show_again(row.id, f"{row.name} is now {_AS_WHAT[row.role]}.")
 
     @handler(Role.ADMIN)
     async def ask_for_new_password(self) -> None:
