@@ -80,7 +80,10 @@ class Passed:
 
 
 def after_password(session: Session, *, user_id: int, browser: Browser, earlier: str) -> Entered | Begun:
-    """Go on after the right password: a session, or the step before it where there is a second factor."""
+    """Go on after the right password: a session, or the step before it where there is a second factor.
+
+    Whoever calls has locked the account, and seen that the password still is the right one (``service.still_so``).
+    """
     if not factors.has_one(session, user_id):
         return entrance.enter(session, user_id=user_id, browser=browser, earlier=earlier)
     return begin(session, user=session.get_one(User, user_id))

@@ -25,7 +25,7 @@ from mhms_app.accounts.passkeys import PasskeyRefused
 from mhms_app.accounts.sessions import Browser
 from mhms_app.actor import Actor, Duty, Role, require_oneself, require_person, require_role
 from mhms_app.audit import service as audit
-from mhms_app.errors import ClinicError, Invalid, NotAllowed, NotFound
+from mhms_app.errors import ClinicError, Invalid, LoginRequired, NotAllowed, NotFound
 from mhms_app.notifications import service as notifications
 from mhms_app.notifications.service import FactorChange
 from mhms_app.sealed import Unreadable, seal, unseal
@@ -197,9 +197,10 @@ def add_passkey(session: Session, actor: Actor | None, *, answer: str) -> tuple[
 
     Raises:
         PasskeyRefused: it does not answer the question that this login session was asked last.
+        LoginRequired: the session was ended meanwhile.
     """
     person = require_oneself(actor, with_duty=True)
-    user = lock_user(session, person.user_id)
+    user = _lock_standing(session, person)
     setup = session.get(FactorSetup, person.session_id, populate_existing=True)
     if setup is None or setup.expires_at <= db.clock.now():
         raise PasskeyRefused
@@ -265,8 +266,12 @@ def go_on(session: Session, actor: Actor | None, *, browser: Browser, earlier: s
 
     Args:
         earlier: the token of the session, which ends.
+
+    Raises:
+        LoginRequired: the session was ended meanwhile.
     """
     person = require_oneself(actor, with_duty=True)
+    _lock_standing(session, person)
     if person.must_do is not Duty.SECOND_FACTOR or not factors.has_one(session, person.user_id):
         return None
     return entrance.enter(session, user_id=person.user_id, browser=browser, earlier=earlier)
@@ -310,6 +315,18 @@ def _oneself(session: Session, actor: Actor | None, known_hash: str) -> tuple[Ac
     if user.password_hash != known_hash:
         raise WrongPassword
     return person, user
+
+
+def _lock_standing(session: Session, person: Actor) -> User:
+    """Lock an account for what outlives the session: a new password may have ended that before its passkey is stored.
+
+    Raises:
+        LoginRequired: it was ended.
+    """
+    user = lock_user(session, person.user_id)
+    if not sessions.still_stands(session, person):
+        raise LoginRequired
+    return user
 
 
 def _use_code(session: Session, person: Actor, code: str, *, field: str) -> None:

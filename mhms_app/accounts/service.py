@@ -128,12 +128,12 @@ def account_key(typed: str) -> str:
 def find_credentials(session: Session, *, email: str) -> Credentials | None:
     """Find what a login needs; None when nobody has this address."""
     user = session.exec(select(User).where(User.email_key == account_key(email))).first()
-    if user is None:
-        return None
-    is_over = password_is_over(
-        is_temporary=user.password_is_temporary, ends_at=user.password_ends_at, now=db.clock.now()
-    )
-    return Credentials(_id(user.id), user.password_hash, user.active, is_over)
+    return _credentials(user) if user else None
+
+
+def still_so(session: Session, found: Credentials) -> bool:
+    """Lock the account, and say whether a login needs the same now: checking a password takes long."""
+    return _credentials(lock_user(session, found.user_id)) == found
 
 
 def add_user(
@@ -181,9 +181,13 @@ def add_user(
     return user
 
 
-def rehash(session: Session, *, user_id: int, password_hash: str) -> None:
-    """Store a hash of the same password made with the cost that is configured now."""
-    session.execute(update(User).where(User.id == user_id).values(password_hash=password_hash))  # type: ignore[arg-type]
+def rehash(session: Session, verified: Credentials, *, password_hash: str) -> None:
+    """Store a hash of the same password made with the cost that is configured now, over no other hash."""
+    session.execute(
+        update(User)
+        .where(col(User.id) == verified.user_id, col(User.password_hash) == verified.password_hash)
+        .values(password_hash=password_hash)
+    )
 
 
 def confirm_by_password(session: Session, *, user_id: int) -> None:
@@ -364,6 +368,13 @@ def keep_an_administrator(session: Session, *, leaving: int, field: str = "") ->
     ).all()
     if list(administrators) == [leaving]:
         raise LastAdministrator(field=field)
+
+
+def _credentials(user: User) -> Credentials:
+    is_over = password_is_over(
+        is_temporary=user.password_is_temporary, ends_at=user.password_ends_at, now=db.clock.now()
+    )
+    return Credentials(_id(user.id), user.password_hash, user.active, is_over)
 
 
 def _row(user: User) -> UserRow:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Set
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, or_, update
+from sqlalchemy import ColumnElement, and_, or_, update
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from mhms_app import db
@@ -132,6 +134,43 @@ def resolve(session: Session, token: str, *, address: str = "") -> Actor | None:
         acted_by=acted_by,
         time_zone=user.time_zone,
         acting_until=login.expires_at if acting else None,
+    )
+
+
+def still_stands(session: Session, actor: Actor) -> bool:
+    """Lock the session that somebody acts in, and say whether nobody has ended it since it was resolved."""
+    standing = select(LoginSession.id).where(
+        col(LoginSession.id) == actor.session_id, col(LoginSession.revoked_at).is_(None)
+    )
+    return session.exec(standing.with_for_update()).first() is not None
+
+
+def over(session: Session, token_hashes: Set[str]) -> frozenset[str]:
+    """Those of these sessions that are over, or never were: behind whose tokens ``resolve`` finds nobody.
+
+    One statement, with a parameter for each: a worker has fewer sockets than a statement may have parameters.
+    """
+    theirs, admin = aliased(LoginSession), aliased(User)
+    standing = session.scalars(
+        select(col(LoginSession.token_hash))
+        .join(User, col(User.id) == col(LoginSession.user_id))
+        .outerjoin(Acting, col(Acting.session_id) == col(LoginSession.id))
+        .outerjoin(theirs, col(theirs.id) == col(Acting.admin_session_id))
+        .outerjoin(admin, col(admin.id) == col(theirs.user_id))
+        .where(
+            col(LoginSession.token_hash).in_(token_hashes),
+            _stands(LoginSession, User),
+            or_(col(Acting.session_id).is_(None), and_(_stands(theirs, admin), col(admin.role) == Role.ADMIN.value)),
+        )
+    )
+    return frozenset(token_hashes - set(standing))
+
+
+def _stands(login: type[LoginSession], user: type[User]) -> ColumnElement[bool]:
+    """``rules.session_is_open``, as a condition."""
+    now = db.clock.now()
+    return and_(
+        col(user.active), col(login.revoked_at).is_(None), col(login.idle_until) > now, col(login.expires_at) > now
     )
 
 

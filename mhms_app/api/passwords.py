@@ -33,11 +33,12 @@ async def forget(request: Request) -> Response:
     except ClinicError as refusal:
         return refuse(routes.FORGOT, refusal, "forgot", {"email": email})
     response = redirect(routes.with_query(routes.FORGOT, sent=1))
-    response.background = BackgroundTask(_forget, email, browser)
+    response.background = BackgroundTask(work.look, _forget, email, browser)
     return response
 
 
 def _forget(email: str, browser: Browser) -> None:
+    """Done twice, the newer link takes the place of the older."""
     with db.transaction() as session:
         audit.come_from(session, Origin(browser.address))
         own_password.ask_reset(session, email=email)

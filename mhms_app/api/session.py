@@ -44,33 +44,39 @@ async def log_in(request: Request) -> Response:
 def _log_in(email: str, password: str, browser: Browser, earlier: str) -> Entered | Begun:
     """Check the credentials; open a session and end the earlier one, or begin the second step.
 
-    The password is checked outside of any transaction: bcrypt takes long on purpose.
+    The password is checked outside of any transaction: bcrypt takes long on purpose. Whatever has changed meanwhile is
+    checked once more: another login may have hashed the same password anew, or the owner has another one.
     """
     tried = _tried(email, browser)
     throttle.check(**tried)
-    with db.transaction(read_only=True) as session:
-        found = accounts.find_credentials(session, email=email)
-    if not passwords.verify(password[:1024], found.password_hash if found else None) or not found or not found.active:
+    for _ in range(2):
+        with db.transaction(read_only=True) as session:
+            found = accounts.find_credentials(session, email=email)
+        fits = passwords.verify(password[:1024], found.password_hash if found else None)
+        if not fits or not found or not found.active:
+            break
+        throttle.forget(**tried)
+        if found.is_over:
+            raise accounts.TemporaryPasswordOver
+        stronger = passwords.hash_password(password) if passwords.needs_rehash(found.password_hash) else ""
         with db.transaction() as session:
+            if not accounts.still_so(session, found):
+                continue
+            if stronger:
+                accounts.rehash(session, found, password_hash=stronger)
+            accounts.confirm_by_password(session, user_id=found.user_id)
             audit.come_from(session, Origin(browser.address))
-            audit.record(
-                session,
-                actor_id=None,
-                action="session.refuse",
-                object_type="user",
-                object_id=found.user_id if found else None,
-            )
-        raise accounts.WrongCredentials
-    throttle.forget(**tried)
-    if found.is_over:
-        raise accounts.TemporaryPasswordOver
-    stronger = passwords.hash_password(password) if passwords.needs_rehash(found.password_hash) else ""
+            return login_step.after_password(session, user_id=found.user_id, browser=browser, earlier=earlier)
     with db.transaction() as session:
-        if stronger:
-            accounts.rehash(session, user_id=found.user_id, password_hash=stronger)
-        accounts.confirm_by_password(session, user_id=found.user_id)
         audit.come_from(session, Origin(browser.address))
-        return login_step.after_password(session, user_id=found.user_id, browser=browser, earlier=earlier)
+        audit.record(
+            session,
+            actor_id=None,
+            action="session.refuse",
+            object_type="user",
+            object_id=found.user_id if found else None,
+        )
+    raise accounts.WrongCredentials
 
 
 def _tried(email: str, browser: Browser) -> dict[str, str]:

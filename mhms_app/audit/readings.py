@@ -70,12 +70,18 @@ class Readings:
                     else:
                         _record(session, one)
         except Exception as error:  # an outage: what was read was read, and the next reading is tried again
+            self._forget(readings)
             log.error("%d readings are not in the audit trail (%s)", len(readings), type(error).__name__)
 
     def _remember(self, reading: Reading, at: datetime) -> None:
         """It was written down then, by another worker."""
         with self._lock:
             self._seen[replace(reading, rows=None)] = at
+
+    def _forget(self, readings: Sequence[Reading]) -> None:
+        with self._lock:
+            for one in readings:
+                self._seen.pop(replace(one, rows=None), None)
 
 
 def _last(session: Session, reading: Reading) -> datetime | None:

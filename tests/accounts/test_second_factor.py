@@ -11,7 +11,7 @@ import pytest
 from sqlmodel import Session, select
 
 from mhms_app import db
-from mhms_app.accounts import entrance, factors, second_factor, throttle
+from mhms_app.accounts import entrance, factors, second_factor, sessions, throttle
 from mhms_app.accounts.login_step import WrongCode
 from mhms_app.accounts.models import FactorSetup, Passkey, RecoveryCode, Totp, User
 from mhms_app.accounts.own_password import WrongPassword
@@ -20,7 +20,7 @@ from mhms_app.accounts.second_factor import LastFactor, SetupOver
 from mhms_app.accounts.sessions import Browser, resolve
 from mhms_app.actor import Actor, Duty, Role
 from mhms_app.audit.models import AuditEntry
-from mhms_app.errors import DutyFirst, Invalid, NotAllowed, NotAsSomebodyElse, NotFound, TooManyAttempts
+from mhms_app.errors import DutyFirst, Invalid, LoginRequired, NotAllowed, NotAsSomebodyElse, NotFound, TooManyAttempts
 from mhms_app.notifications.models import OutboxMessage
 from mhms_app.sealed import new_key, unseal
 from tests import builders
@@ -266,6 +266,21 @@ def test_a_duty_ends_with_a_new_session_and_nobody_else_renews_theirs(
     now_in = resolve(session, entered.token)
     assert now_in is not None
     assert second_factor.go_on(session, now_in, browser=Browser(), earlier=entered.token) is None
+
+
+def test_a_session_that_is_ended_meanwhile_leaves_no_way_in(session: Session, user: User, configure: Configure) -> None:
+    """A new password ends it after its token was looked up, and before what it asks for is done."""
+    configure("MHMS_REQUIRE_TWO_FACTOR", "1")
+    token = entrance.enter(session, user_id=builders.key(user), browser=Browser()).token
+    actor, device = resolve(session, token), Authenticator()
+    options = second_factor.begin_passkey(session, actor, known_hash=user.password_hash, name="Phone")
+    an_app(session, user)
+    sessions.close_all(session, user_id=builders.key(user))
+    with pytest.raises(LoginRequired):
+        second_factor.add_passkey(session, actor, answer=device.make(options))
+    with pytest.raises(LoginRequired):
+        second_factor.go_on(session, actor, browser=Browser(), earlier=token)
+    assert passkeys_of(session, user) == []
 
 
 def test_the_last_one_stays_where_the_role_needs_it(

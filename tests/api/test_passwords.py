@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
@@ -13,14 +14,20 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from sqlmodel import col, select
+from psycopg.errors import AdminShutdown
+from sqlalchemy.exc import OperationalError
+from sqlmodel import Session, col, select
+from starlette.types import Message, Receive, Scope, Send
 
 from mhms_app import db
+from mhms_app.accounts import own_password, throttle
 from mhms_app.accounts.models import AccountLink, LoginSession, User
 from mhms_app.accounts.sessions import hash_token
+from mhms_app.api.app import make_api
 from mhms_app.audit.models import AuditEntry
 from mhms_app.notifications.models import OutboxMessage
 from tests import builders
+from tests.accounts.links import mailed
 from tests.api.conftest import client
 from tests.running import RunningApp
 
@@ -122,6 +129,38 @@ def test_each_of_them_is_written_down_and_one_is_sent_a_link(app: RunningApp) ->
     assert set(entries()) == {user_id, None}
     with app.database() as session:
         assert session.exec(select(OutboxMessage).where(OutboxMessage.recipient_email == unknown)).all() == []
+
+
+def test_a_link_is_sent_even_if_the_database_is_away_when_its_turn_comes(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with db.transaction() as session:
+        builders.patient(session, email="jo@example.com")
+    throttle.reset()
+    api, order, real = make_api(), list[str](), own_password.ask_reset
+
+    def ask_reset(session: Session, *, email: str) -> None:
+        order.append("look")
+        if order.count("look") == 1:
+            raise OperationalError("SELECT", {}, AdminShutdown())
+        real(session, email=email)
+
+    async def noted(scope: Scope, receive: Receive, send: Send) -> None:
+        async def and_send(message: Message) -> None:
+            order.append(message["type"])
+            await send(message)
+
+        await api(scope, receive, and_send)
+
+    async def post() -> httpx.Response:
+        transport = httpx.ASGITransport(noted)
+        async with httpx.AsyncClient(transport=transport, base_url="http://clinic.example") as visitor:
+            return await visitor.post("/password/forgotten", data={"email": "jo@example.com"})
+
+    monkeypatch.setattr(own_password, "ask_reset", ask_reset)
+    assert asyncio.run(post()).headers["location"].endswith("/forgot?sent=1")
+    assert order == ["http.response.start", "http.response.body", "look", "look"]
+    assert len(mailed("PASSWORD_RESET", to="jo@example.com")) == 1
 
 
 def test_asking_for_many_is_slowed_down_alike(app: RunningApp) -> None:

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from psycopg.errors import AdminShutdown
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Session, select
 
 from mhms_app import db
@@ -154,3 +156,19 @@ def test_a_reading_that_cannot_be_written_harms_nobody_and_names_nobody(
     assert read() == []
     assert "1 readings are not in the audit trail (RuntimeError)" in caplog.text
     assert "Moreau" not in caplog.text
+
+
+def test_what_could_not_be_written_is_written_at_the_next_look(
+    clinic: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise OperationalError("INSERT", {}, AdminShutdown())
+
+    ledger, what = Readings(), LOOKS["user.view"][1]
+    with monkeypatch.context() as outage:
+        outage.setattr(readings.audit, "record", away)
+        look(clinic["admin"], what, ledger)
+    assert read() == []
+    for _ in range(2):
+        look(clinic["admin"], what, ledger)
+    assert len(read()) == 1
