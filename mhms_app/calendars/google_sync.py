@@ -36,7 +36,10 @@ log = logging.getLogger(__name__)
 
 
 def claim_due() -> Claim | None:
-    """Take the connection that is due longest, and make it due again in ``google_rules.EVERY``."""
+    """Take the connection that is due longest, and make it due again in ``google_rules.EVERY``.
+
+    One that is being disconnected is seen through to its end, whatever has become of the doctor's account meanwhile.
+    """
     now = db.clock.now()
     theirs = (
         select(col(Doctor.id))
@@ -49,7 +52,7 @@ def claim_due() -> Claim | None:
             col(GoogleConnection.next_sync_at).is_not(None),
             col(GoogleConnection.next_sync_at) <= now,
             or_(col(GoogleConnection.leased_until).is_(None), col(GoogleConnection.leased_until) <= now),
-            theirs.exists(),
+            or_(col(GoogleConnection.leaving), theirs.exists()),
         )
         .order_by(col(GoogleConnection.next_sync_at))
         .limit(1)

@@ -1,4 +1,7 @@
-"""An ended session closes its sockets at once, in every worker.
+"""An ended session closes its sockets, in every worker.
+
+At once where its end is announced. Nobody announces that its time is over, and while the channel between workers is
+down nothing is heard of the others: so the database is asked too, once a minute and when something was missed.
 
 The browser opens a new one by itself, with which the tab is nobody's: it is cleared before anything is sent, and its
 page leads to the login (``web.bridge.forget_strangers``).
@@ -7,14 +10,16 @@ page leads to the login (``web.bridge.forget_strangers``).
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mhms_app import db
-from mhms_app.accounts import cookies
+from mhms_app import db, pulse
+from mhms_app.accounts import cookies, sessions
 from mhms_app.accounts.sessions import SessionsEnded, hash_token
+from mhms_app.facts import EVERYTHING, LookAgain
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -22,6 +27,10 @@ _Send = Callable[[_Message], Awaitable[None]]
 _App = Callable[[_Message, _Receive, _Send], Awaitable[None]]
 
 LAST_WORDS = 1.0  # seconds in which what somebody has asked for is still answered
+LOOK_SECONDS = 60.0
+_NOBODY = hash_token("")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False, slots=True)
@@ -68,9 +77,13 @@ class _Visit:
 
 @dataclass(slots=True)
 class Doorman:
-    """Who is inside this worker, by the hash of the session token with which their socket was opened."""
+    """Who is inside this worker, by the hash of the session token with which their socket was opened.
+
+    Whoever comes with the token of a session that is over already is nobody: they are not shown out again and again.
+    """
 
     _inside: dict[str, set[_Visit]] = field(default_factory=lambda: defaultdict(set))
+    _over: frozenset[str] = frozenset()
 
     async def serve(self, app: _App, scope: _Message, receive: _Receive, send: _Send) -> None:
         """Serve one socket (ASGI 3.0) for as long as its session stands."""
@@ -98,23 +111,40 @@ class Doorman:
             visit.end()
 
     async def run(self) -> None:
-        """The lifespan task: hear of ended sessions until the worker ends."""
-        loop = asyncio.get_running_loop()
+        """The lifespan task: hear of ended sessions, and look for them, until the worker ends."""
+        loop, wake = asyncio.get_running_loop(), asyncio.Event()
 
         def hear(fact: object) -> None:
             if isinstance(fact, SessionsEnded):
                 loop.call_soon_threadsafe(self._show_out, fact)
+            elif isinstance(fact, LookAgain) and EVERYTHING in fact.topics:
+                loop.call_soon_threadsafe(wake.set)
+
+        def look() -> None:
+            loop.call_soon_threadsafe(self._know_over, self._find_over())
 
         stop = db.listen(hear, everywhere=True)
+        trouble = "nobody can see whose session is over (%s)"
         try:
-            await loop.create_future()
+            await pulse.keep_doing("sessions", look, every=LOOK_SECONDS, log=log, trouble=trouble, wake=wake)
         finally:
             stop()
 
+    def _find_over(self) -> frozenset[str]:
+        """Ask the database who of those inside is nobody by now."""
+        with db.transaction(read_only=True) as session:
+            return sessions.over(session, set(self._inside) - {_NOBODY})
+
+    def _know_over(self, over: frozenset[str]) -> None:
+        self._show_out(SessionsEnded(over - self._over))
+        self._over = over
+
     def _show_out(self, fact: SessionsEnded) -> None:
-        for token_hash in fact.token_hashes & self._inside.keys():
+        ended = fact.token_hashes & self._inside.keys()
+        for token_hash in ended:
             for visit in tuple(self._inside[token_hash]):
                 visit.end()
+        self._over |= ended
 
 
 doorman = Doorman()

@@ -30,6 +30,7 @@ TASKS = {  # what runs by itself: its name, and how long it may be silent
     "waiting list": ("The waiting list", 5 * _MINUTE),
     "leaves": ("Finishing leaves", 5 * _MINUTE),
     "holds": ("Ending holds", 5 * _MINUTE),
+    "sessions": ("Ending sessions", 5 * _MINUTE),
     "working hours": ("Publishing working hours", 2 * _HOUR),
     "seals": ("Sealing the audit trail", 5 * _MINUTE),
     "tidying": ("Verifying the trail, removing what is too old", 2 * _HOUR),

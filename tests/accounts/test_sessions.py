@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
-from sqlmodel import Session, select
+from sqlalchemy import update
+from sqlmodel import Session, col, select
 
 from mhms_app import db
-from mhms_app.accounts import rules, sessions
+from mhms_app.accounts import acting, rules, sessions
 from mhms_app.accounts import service as accounts
 from mhms_app.accounts.models import LoginSession, User
 from mhms_app.accounts.service import Actor, Role
+from mhms_app.accounts.sessions import Browser
 from tests import builders
 
 MOMENT = timedelta(microseconds=1)
@@ -82,6 +84,30 @@ def test_use_keeps_a_session_open_but_never_beyond_twelve_hours(session: Session
     assert sessions.resolve(session, token) is not None
     db.clock.freeze(end)
     assert sessions.resolve(session, token) is None
+
+
+def test_of_many_sessions_those_that_are_over_are_found(
+    session: Session, patient: User, admin: Actor, now: datetime
+) -> None:
+    def act(by: Actor) -> str:
+        begun = acting.begin(session, by, user_id=builders.key(patient), reason="Asked by phone.", browser=Browser())
+        return begun.token
+
+    locked, demoted = builders.user(session), builders.user(session, role=Role.ADMIN)
+    ends = {open_for(session, patient): {end: now} for end in ("revoked_at", "idle_until", "expires_at")}
+    stand = [open_for(session, patient), act(admin)]
+    over = [*ends, open_for(session, locked), act(builders.actor(session, demoted))]
+    asked = frozenset(map(sessions.hash_token, [*stand, *over]))
+    assert sessions.over(session, asked) == frozenset()
+    for token, values in ends.items():
+        theirs = col(LoginSession.token_hash) == sessions.hash_token(token)
+        session.execute(update(LoginSession).where(theirs).values(**values))
+    locked.active, demoted.role = False, Role.DOCTOR.value
+    session.flush()
+    session.expire_all()
+    unknown = sessions.hash_token("unknown")
+    assert sessions.over(session, asked | {unknown}) == {unknown, *map(sessions.hash_token, over)}
+    assert [token for token in (*stand, *over) if sessions.resolve(session, token)] == stand
 
 
 def test_closing_a_session_ends_this_one_only(session: Session, patient: User) -> None:

@@ -14,13 +14,14 @@ from sqlmodel import col
 
 from mhms_app import db
 from mhms_app.accounts import sessions
+from mhms_app.accounts.models import User
 from mhms_app.actor import Actor
 from mhms_app.availability import finding, hours
 from mhms_app.availability import service as availability
 from mhms_app.availability.models import BusyTime, Slot
 from mhms_app.availability.rules import Plan
 from mhms_app.availability.slots import SlotsChanged
-from mhms_app.booking import changes, holds, waiting
+from mhms_app.booking import changes, holds, matching, waiting
 from mhms_app.booking import service as booking
 from mhms_app.booking.rules import SlotWithdrawn
 from mhms_app.booking.statement import book_at_once
@@ -31,6 +32,7 @@ from mhms_app.calendars.google_rules import Trouble
 from mhms_app.calendars.models import GoogleConnection, GoogleEvent
 from mhms_app.calendars.rules import Shows
 from mhms_app.directory.models import Doctor
+from mhms_app.personal import closing
 from mhms_app.sealed import new_key, unseal
 from mhms_app.settings import settings
 from tests import builders
@@ -77,6 +79,19 @@ def row() -> GoogleConnection:
 def is_busy(slot_id: int) -> bool:
     with db.transaction(read_only=True) as session:
         return session.get_one(Slot, slot_id).busy
+
+
+def wait(patient: Actor, doctor: Doctor, *, weekdays: Iterable[int] = range(7)) -> None:
+    with db.transaction() as session:
+        wanted = {"weekdays": set(weekdays), "part": "any", "earliest": db.clock.today()}
+        waiting.join(session, patient, doctor_id=builders.key(doctor), **wanted)
+
+
+def offered_to(slot_id: int) -> int | None:
+    """To whom the waiting list offers a slot."""
+    with db.transaction(read_only=True) as session:
+        slot = session.get_one(Slot, slot_id)
+    return slot.held_by if slot.offered else None
 
 
 def timed(starts_at: datetime, ends_at: datetime) -> dict[str, Any]:
@@ -364,14 +379,31 @@ def test_a_time_that_comes_back_is_offered_to_who_waits_for_it(
     slot_id = slot_of(doctor, at)
     google.event(MAIN, "trip", **timed(at, at + HOUR))
     turn()
-    with db.transaction() as session:
-        key = builders.key(doctor)
-        waiting.join(session, patient, doctor_id=key, anybody=False, weekdays=range(7), part="any", earliest=now.date())
+    wait(patient, doctor)
     google.cancel(MAIN, "trip")
     turn()
-    with db.transaction(read_only=True) as session:
-        slot = session.get_one(Slot, slot_id)
-    assert (slot.state, slot.held_by, slot.offered) == ("held", patient.patient_id, True)
+    assert offered_to(slot_id) == patient.patient_id
+
+
+def test_so_are_more_than_one_turn_offers(
+    google: Google,
+    connected: Actor,
+    doctor: Doctor,
+    patient: Actor,
+    now: datetime,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(google_turn, "AT_ONCE", 1)
+    at = now + timedelta(days=2)
+    slot_of(doctor, at)
+    monday = slot_of(doctor, now + timedelta(days=7))
+    google.event(MAIN, "trip", **timed(at, at + timedelta(days=7)))
+    turn()
+    wait(patient, doctor, weekdays={0})
+    google.cancel(MAIN, "trip")
+    turn()
+    matching.tend()
+    assert offered_to(monday) == patient.patient_id
 
 
 def test_many_pages_are_read_and_later_only_what_changed(
@@ -600,8 +632,13 @@ def test_disconnecting_gives_the_access_back_and_opens_slots(
     google.event(MAIN, "lunch", **timed(at + HOUR, at + 2 * HOUR))
     turn()
     with db.transaction() as session:
+        rita = builders.actor(session, builders.patient(session, name="Rita Berg"))
+    wait(rita, doctor)
+    with db.transaction() as session:
         service.disconnect(session, connected, remove=remove)
     assert not is_busy(closed)
+    matching.tend()
+    assert offered_to(closed) == rita.patient_id
     turn()
     assert titles(e for e in google.standing(MAIN).values() if "summary" in e) == ([] if remove else ["Busy"])
     assert google.revoked == ["refresh-0"]
@@ -628,11 +665,37 @@ def test_disconnecting_ends_even_if_google_never_answers(
 def test_a_doctor_whose_account_is_closed_is_left_alone(
     google: Google, connected: Actor, doctor: Doctor, now: datetime
 ) -> None:
-    from mhms_app.accounts.models import User
-
     with db.transaction() as session:
         session.execute(update(User).where(col(User.id) == doctor.user_id).values(active=False))
     assert google_sync.claim_due() is None
+
+
+def test_the_access_is_given_back_when_the_account_is_closed(
+    google: Google, connected: Actor, doctor: Doctor, now: datetime
+) -> None:
+    turn()
+    with db.transaction() as session:
+        closing.close(session, connected, known_hash=builders.password_hash())
+    turn()
+    assert google.revoked == ["refresh-0"]
+    with db.transaction(read_only=True) as session:
+        assert session.scalars(select(GoogleConnection)).all() == []
+
+
+@pytest.mark.parametrize("change", [{"active": False}, {"role": "patient"}])
+def test_disconnecting_is_seen_through_whatever_becomes_of_the_account(
+    google: Google, connected: Actor, doctor: Doctor, patient: Actor, now: datetime, change: dict[str, Any]
+) -> None:
+    book(patient, slot_of(doctor, now + timedelta(days=2)))
+    turn()
+    with db.transaction() as session:
+        service.disconnect(session, connected, remove=True)
+        session.execute(update(User).where(col(User.id) == doctor.user_id).values(**change))
+    turn()
+    assert google.standing(MAIN) == {}
+    assert google.revoked == ["refresh-0"]
+    with db.transaction(read_only=True) as session:
+        assert session.scalars(select(GoogleConnection)).all() == []
 
 
 def test_a_change_makes_the_calendar_due_at_once(
@@ -663,15 +726,23 @@ def test_one_worker_at_a_time(google: Google, connected: Actor, now: datetime) -
 
 
 def test_without_credentials_no_slot_stays_closed(
-    google: Google, connected: Actor, doctor: Doctor, now: datetime, configure: Callable[[str, str], None]
+    google: Google,
+    connected: Actor,
+    doctor: Doctor,
+    patient: Actor,
+    now: datetime,
+    configure: Callable[[str, str], None],
 ) -> None:
     at = now + timedelta(days=2)
     slot_id = slot_of(doctor, at)
     google.event(MAIN, "trip", **timed(at, at + HOUR))
     turn()
+    wait(patient, doctor)
     for name in ("CLIENT_ID", "CLIENT_SECRET"):
         configure(f"MHMS_GOOGLE_{name}", "")
     with db.transaction() as session:
         assert service.connection(session, connected) is None
         service.forget_unused(session)
     assert not is_busy(slot_id)
+    matching.tend()
+    assert offered_to(slot_id) == patient.patient_id

@@ -217,6 +217,23 @@ def test_every_address_that_an_account_may_have_is_read(typed: str) -> None:
     messages.parse(on_the_wire(confirmation(email=address)).content)
 
 
+def test_a_change_to_an_international_address_is_read(database: str) -> None:
+    with db.transaction() as session:
+        service.email_change(
+            session,
+            email="jo@example.com",
+            name="Jo",
+            side="old",
+            new_email="jo.new@klinik-süd.example",
+            path="/link/token",
+            good_for="30 minutes",
+        )
+    (row,) = rows().values()
+    read = messages.parse(on_the_wire(as_message(row)).content)
+    assert isinstance(read, messages.EmailChange)
+    assert read.data.new_email == "jo.new@xn--klinik-sd-x9a.example"
+
+
 @pytest.fixture
 def mail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder into which a real local Lambda writes; the settings point to it."""
