@@ -17,7 +17,7 @@ from mhms_app import db
 from mhms_app.availability import rules
 from mhms_app.availability.models import BusyTime, Slot, SlotState
 from mhms_app.availability.rules import Times
-from mhms_app.availability.slots import SlotsChanged, lock_doctor
+from mhms_app.availability.slots import SlotsChanged, lock_doctor, note_fresh
 
 _KEPT = timedelta(days=1)
 _AT_ONCE = 500  # keys in one statement
@@ -48,6 +48,12 @@ def change(
     if rows:
         session.execute(insert(BusyTime), rows)
     return _mark_slots(session, doctor_id)
+
+
+def forget(session: Session, *, doctor_id: int) -> None:
+    """Forget when a doctor is busy; what can be booked again goes through the waiting list like what is published."""
+    if back := change(session, doctor_id=doctor_id, events={}, all_of_them=True):
+        note_fresh(session, doctor_id, back)
 
 
 def closed(session: Session, doctor_id: int, times: Iterable[Times]) -> set[Times]:

@@ -248,6 +248,13 @@ def publish_due(stop: threading.Event | None = None) -> int:
     return done
 
 
+def asks_for(session: Session, doctor_id: int, times: Times) -> bool:
+    """Whether a doctor's hours ask for a slot at exactly these times (aware UTC)."""
+    found, zone = _page(session, doctor_id), settings().zone
+    day = times[0].astimezone(zone).date()
+    return day <= found.until and times in hours_rules.wanted(_timetable(found), day, day, zone=zone)
+
+
 def _page(session: Session, doctor_id: int) -> HoursPage:
     today = db.clock.today()
     weeks, approved_at = session.execute(

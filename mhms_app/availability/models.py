@@ -94,17 +94,17 @@ class BusyTime(SQLModel, table=True):
 
 
 class FreshSlots(SQLModel, table=True):
-    """The slots of a doctor that were published since the waiting list last looked at them.
+    """The slots of a doctor that were published since the waiting list last looked at them, or opened many at a time.
 
-    Whoever publishes writes it, in the same transaction and under the doctor's lock; so the keys of a doctor's slots
-    rise in the order of the commits, and none is overlooked.
+    Whoever does so writes it, in the same transaction and under the doctor's lock; so the keys of a doctor's slots
+    rise in the order of the commits, and none is overlooked. It stays while patients cannot find the doctor.
     """
 
     __tablename__ = "fresh_slots"
 
     doctor_id: int = Field(foreign_key="doctor.id", primary_key=True)
     first_id: int = Field(description="the slots from this key on")
-    last_id: int = Field(description="the latest of them: more were published when it has changed")
+    last_id: int = Field(description="the latest of them: there are more when either has changed")
 
 
 class WorkingHours(SQLModel, table=True):

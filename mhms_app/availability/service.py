@@ -13,9 +13,17 @@ from mhms_app import db
 from mhms_app.actor import Actor, Role
 from mhms_app.audit import service as audit
 from mhms_app.availability import busy, rules
-from mhms_app.availability.models import FreshSlots, Slot, SlotState
+from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.rules import Plan, Times
-from mhms_app.availability.slots import OPEN, SlotRow, SlotsChanged, lock_doctor, read_slots, select_slots
+from mhms_app.availability.slots import (
+    OPEN,
+    SlotRow,
+    SlotsChanged,
+    lock_doctor,
+    note_fresh,
+    read_slots,
+    select_slots,
+)
 from mhms_app.directory import service as directory
 from mhms_app.errors import ClinicError, Conflict, Invalid, NotFound
 from mhms_app.settings import settings
@@ -185,12 +193,7 @@ def add_slots(
         if db.violated(error) == "slot_no_overlap":
             raise Conflict("Slots were published at these times meanwhile. Please look at the preview again.") from None
         raise
-    news = session.get(FreshSlots, doctor_id, populate_existing=True, with_for_update=True)
-    if news is None:
-        news = FreshSlots(doctor_id=doctor_id, first_id=min(keys), last_id=0)
-    news.last_id = max(keys)
-    session.add(news)
-    session.flush()
+    note_fresh(session, doctor_id, keys)
     return keys
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, case, literal_column, not_, select
 from sqlmodel import Session, col
 
-from mhms_app.availability.models import Slot, SlotState
+from mhms_app.availability.models import FreshSlots, Slot, SlotState
 from mhms_app.directory.models import Doctor
 from mhms_app.directory.service import Rows
 from mhms_app.facts import Topic, shared
@@ -99,3 +100,14 @@ def lock_doctor(session: Session, doctor_id: int, *, skip_locked: bool = False) 
     """
     row = select(col(Doctor.id)).where(col(Doctor.id) == doctor_id)
     return session.execute(row.with_for_update(key_share=True, skip_locked=skip_locked)).first() is not None
+
+
+def note_fresh(session: Session, doctor_id: int, keys: Collection[int]) -> None:
+    """Note that these slots have yet to go through the waiting list; the caller holds the doctor's lock."""
+    news = session.get(FreshSlots, doctor_id, populate_existing=True, with_for_update=True)
+    news = news or FreshSlots(doctor_id=doctor_id, first_id=min(keys), last_id=0)
+    if max(keys) <= news.last_id:  # whoever is just done with the note must not take it for the one that they read
+        news.first_id -= 1
+    news.first_id, news.last_id = min(news.first_id, *keys), max(news.last_id, *keys)
+    session.add(news)
+    session.flush()

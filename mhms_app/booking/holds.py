@@ -52,14 +52,16 @@ def hold(session: Session, actor: Actor | None, *, slot_id: int, moving: int | N
         moving: the key of the appointment that is to be moved there, if one is.
 
     Raises:
-        NotBookable: as ``rules.why_not_bookable`` decides; what was held before is held no more.
+        NotBookable: as ``rules.why_not_bookable`` decides. That undoes the transaction: what was held before is held
+            still, until whoever asked lets go of it.
         NotFound: there is no such slot.
     """
     _, patient_id = require_patient(actor)
     lock_patient(session, patient_id)
-    before = select(col(Slot.id)).where(*_HELD_FOR_A_FORM, col(Slot.held_by) == patient_id)
+    others = (col(Slot.held_by) == patient_id, col(Slot.id) != slot_id)
+    before = select(col(Slot.id)).where(*_HELD_FOR_A_FORM, *others)
     lock_slots(session, {slot_id, *session.scalars(before)})
-    release(session, actor)
+    _open(session, *others)
     slot, now = slot_under_lock(session, slot_id), db.clock.now()
     patient = patient_view(session, patient_id, slot, without=moving)
     why_not = rules.why_not_movable if moving else rules.why_not_bookable

@@ -34,11 +34,12 @@ class News:
     """A doctor's new slots.
 
     Attributes:
-        last_id: the latest of them.
+        first_id, last_id: between which keys they are; 0 while patients cannot find the doctor.
         wanted: the slots that somebody waits for.
     """
 
     doctor_id: int
+    first_id: int
     last_id: int
     wanted: tuple[int, ...]
 
@@ -60,8 +61,10 @@ def end_closed() -> int:
 
 def offer_published() -> int:
     """Offer what was published to those who wait; returns how many slots somebody waited for."""
+    theirs = directory.visible_doctors().join(FreshSlots, col(FreshSlots.doctor_id) == col(Doctor.id))
+    noted = theirs.with_only_columns(col(FreshSlots.doctor_id)).order_by(col(FreshSlots.last_id))
     with db.transaction(read_only=True) as session:
-        doctors = session.scalars(select(col(FreshSlots.doctor_id)).order_by(col(FreshSlots.last_id))).all()
+        doctors = session.scalars(noted).all()
     done = 0
     for doctor_id in doctors:
         with db.transaction(read_only=True) as session:
@@ -78,13 +81,10 @@ def offer_published() -> int:
 def look(session: Session, *, doctor_id: int) -> News:
     """What is new of a doctor, and which of it should be offered, those first for whom people wait longest."""
     fresh = session.get(FreshSlots, doctor_id)
-    if fresh is None:
-        return News(doctor_id, 0, ())
-    department = session.scalars(
-        select(Department)
-        .join(Doctor, col(Doctor.department_id) == col(Department.id))
-        .where(col(Doctor.id) == doctor_id)
-    ).one()
+    visible = directory.visible_doctors().where(col(Doctor.id) == doctor_id).with_only_columns(Department)
+    department = session.scalars(visible).first()
+    if fresh is None or department is None:
+        return News(doctor_id, 0, 0, ())
     policy, now = policy_of(department), db.clock.now()
     entries = session.scalars(
         select(Waiting)
@@ -94,11 +94,10 @@ def look(session: Session, *, doctor_id: int) -> News:
         .order_by(col(Waiting.created_at), col(Waiting.id))
     ).all()
     if not entries:
-        return News(doctor_id, fresh.last_id, ())
+        return News(doctor_id, fresh.first_id, fresh.last_id, ())
     free = session.execute(
         select(col(Slot.id), col(Slot.starts_at), col(Slot.ends_at))
         .where(
-            directory.visible_doctors().where(col(Doctor.id) == doctor_id).exists(),
             col(Slot.doctor_id) == doctor_id,
             IS_FREE,
             col(Slot.id) >= fresh.first_id,
@@ -109,7 +108,7 @@ def look(session: Session, *, doctor_id: int) -> News:
     )
     slots = [Free(*row) for row in free]
     wanted = waiting_rules.match(_wishes(session, entries), slots, zone=settings().zone)
-    return News(doctor_id, fresh.last_id, wanted)
+    return News(doctor_id, fresh.first_id, fresh.last_id, wanted)
 
 
 def offer(session: Session, *, slot_id: int) -> None:
@@ -120,10 +119,9 @@ def offer(session: Session, *, slot_id: int) -> None:
 
 
 def forget(session: Session, news: News) -> None:
-    """Note that these slots went through the list, unless more were published meanwhile."""
-    session.execute(
-        delete(FreshSlots).where(col(FreshSlots.doctor_id) == news.doctor_id, col(FreshSlots.last_id) == news.last_id)
-    )
+    """Note that these slots went through the list, unless there are more meanwhile."""
+    same = (col(FreshSlots.first_id) == news.first_id, col(FreshSlots.last_id) == news.last_id)
+    session.execute(delete(FreshSlots).where(col(FreshSlots.doctor_id) == news.doctor_id, *same))
 
 
 def _wishes(session: Session, entries: Sequence[Waiting]) -> Iterable[Wish]:

@@ -17,6 +17,7 @@ from sqlmodel import Session, col
 from mhms_app import db, routes
 from mhms_app.accounts.models import Patient, User
 from mhms_app.accounts.sessions import hash_token
+from mhms_app.availability import hours
 from mhms_app.availability.models import Slot, SlotState
 from mhms_app.availability.rules import part_of, weekday_bits
 from mhms_app.availability.slots import SlotRow, SlotsChanged
@@ -38,10 +39,15 @@ _IS_ACTIVE = col(Appointment.status).in_(ACTIVE)
 def pass_on(session: Session, slot: SlotFacts, *, but: int | None = None) -> None:
     """Offer a slot that has just become open to who waits for it, or show everybody that it is free.
 
+    The hours take it back instead if they no longer ask for it.
+
     Args:
         but: the patient who has given it back.
     """
-    if not _offer(session, slot, but):
+    if slot.from_hours and not hours.asks_for(session, slot.doctor_id, (slot.starts_at, slot.ends_at)):
+        hours.take_back(session, [slot.id])
+        db.announce(session, SlotsChanged(slot.doctor_id, gone=(slot.id,), came=False))
+    elif not _offer(session, slot, but):
         row = SlotRow(slot.id, slot.doctor_id, slot.starts_at, slot.ends_at, SlotState.OPEN.value)
         freed = () if slot.busy else (row,)
         db.announce(session, SlotsChanged(slot.doctor_id, gone=(), came=False, freed=freed))

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlmodel import Session
+from sqlalchemy import delete
+from sqlmodel import Session, col
 
 from mhms_app.actor import Actor, Role, require_role
 from mhms_app.audit import service as audit
+from mhms_app.booking.models import ReminderMark
 from mhms_app.booking.rules import Policy
 from mhms_app.directory.models import Department
 from mhms_app.errors import Invalid, InvalidForm, NotFound
@@ -91,6 +93,8 @@ def read_policy(session: Session, actor: Actor | None, *, department_id: int) ->
 def save_policy(session: Session, actor: Actor | None, *, department_id: int, typed: PolicyForm) -> None:
     """Change a department's policy; what is booked already stays as it is.
 
+    A reminder that is taken out and later put back begins anew, without the turns that came in between.
+
     Raises:
         InvalidForm: a number is out of its limits, or a list cannot be read.
         NotFound: there is no such department.
@@ -103,7 +107,15 @@ def save_policy(session: Session, actor: Actor | None, *, department_id: int, ty
         raise NotFound
     for name in LIMITS:
         setattr(department, name, getattr(typed, name))
-    department.reminder_hours = ", ".join(map(str, _hours(typed.reminder_hours)))
+    hours = _hours(typed.reminder_hours)
+    # An hour that comes in may have an old mark: of a worker that had read the policy before the hour was taken out.
+    stay = set(hours) & set(_hours(department.reminder_hours))
+    session.execute(
+        delete(ReminderMark).where(
+            col(ReminderMark.department_id) == department_id, col(ReminderMark.hours).not_in(stay)
+        )
+    )
+    department.reminder_hours = ", ".join(map(str, hours))
     department.cancel_reasons = "\n".join(_lines(typed.cancel_reasons))
     session.add(department)
     session.flush()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, or_, select
 from sqlmodel import Session, col
 
 from mhms_app import db
@@ -16,7 +16,7 @@ from mhms_app.audit import service as audit
 from mhms_app.availability.models import Slot
 from mhms_app.availability.rules import DAY, span
 from mhms_app.availability.slots import IS_FREE
-from mhms_app.booking import leave_rules, rules
+from mhms_app.booking import leave_rules
 from mhms_app.booking.leave_rules import Candidate, Displaced
 from mhms_app.booking.models import ACTIVE, Appointment
 from mhms_app.directory import service as directory
@@ -74,14 +74,10 @@ def other_times(
         free = free.where(col(Slot.starts_at) >= days(first, first)[0])
     if not anybody:
         free = free.where(col(Slot.doctor_id) == row.doctor_id)
-    busy = [
-        (begun, over) for key, begun, over in _busy(session, {row.patient_id}).get(row.patient_id, ()) if key != row.id
-    ]
-    found = [
-        Proposal(*slot)
-        for slot in session.execute(free.limit(_SHOWN + 1 + len(busy)))
-        if not rules.overlaps(busy, slot.starts_at, slot.ends_at)
-    ]
+    for key, begun, over in _busy(session, {row.patient_id}).get(row.patient_id, ()):
+        if key != row.id:
+            free = free.where(or_(col(Slot.starts_at) >= over, col(Slot.ends_at) <= begun))
+    found = [Proposal(*slot) for slot in session.execute(free.limit(_SHOWN + 1))]
     return OtherTimes(tuple(found[:_SHOWN]), more=len(found) > _SHOWN)
 
 

@@ -108,6 +108,7 @@ class SlotFacts:
     held_until: datetime | None
     offered: bool
     busy: bool
+    from_hours: bool
     policy: Policy
 
     @property
@@ -160,6 +161,7 @@ def slot_under_lock(session: Session, slot_id: int) -> SlotFacts:
             col(Slot.held_until),
             col(Slot.offered),
             col(Slot.busy),
+            col(Slot.from_hours),
             Department,
         )
         .join(Doctor, col(Doctor.id) == col(Slot.doctor_id))

@@ -217,7 +217,7 @@ def disconnect(session: Session, actor: Actor | None, *, remove: bool) -> None:
     """
     require_oneself(actor)
     doctor = directory.require_doctor(session, actor)
-    busy.change(session, doctor_id=doctor.id, events={}, all_of_them=True)
+    busy.forget(session, doctor_id=doctor.id)
     left = session.execute(
         update(GoogleConnection)
         .where(col(GoogleConnection.doctor_id) == doctor.id)
@@ -248,7 +248,7 @@ def forget_account(session: Session, *, doctor_id: int) -> None:
 def forget_unused(session: Session) -> None:
     """Where the clinic has no credentials any more, no slot stays closed because of a calendar that nobody reads."""
     for doctor_id in session.scalars(select(col(GoogleConnection.doctor_id)).order_by(col(GoogleConnection.doctor_id))):
-        busy.change(session, doctor_id=doctor_id, events={}, all_of_them=True)
+        busy.forget(session, doctor_id=doctor_id)
     session.execute(update(GoogleConnection).values(sync_token=""))
 
 

@@ -18,7 +18,7 @@ from sqlmodel import Session, col
 
 from mhms_app import db
 from mhms_app.availability import busy
-from mhms_app.availability.slots import lock_doctor
+from mhms_app.availability.slots import lock_doctor, note_fresh
 from mhms_app.booking import matching
 from mhms_app.booking.models import ACTIVE, Appointment, Status
 from mhms_app.calendars import google_rules, service
@@ -278,6 +278,8 @@ def read(claim: Claim, client: Client, patience: Patience) -> None:
         if is_still_ours(session, claim):
             if events or not sync_token:
                 back = busy.change(session, doctor_id=claim.doctor_id, events=events, all_of_them=not sync_token)
+                if back[AT_ONCE:]:
+                    note_fresh(session, claim.doctor_id, back[AT_ONCE:])
             session.execute(
                 update(GoogleConnection).where(col(GoogleConnection.doctor_id) == claim.doctor_id).values(**values)
             )

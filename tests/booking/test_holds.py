@@ -14,7 +14,7 @@ from mhms_app.actor import Actor
 from mhms_app.availability import finding
 from mhms_app.availability.models import Slot
 from mhms_app.booking import changes, holds, service
-from mhms_app.booking.rules import NotBookable, SlotHeld
+from mhms_app.booking.rules import SlotHeld, SlotTaken
 from mhms_app.directory.models import Department, Doctor
 from mhms_app.errors import LoginRequired, NotAllowed
 from tests import builders
@@ -74,13 +74,17 @@ def test_a_person_holds_one_slot_at_a_time(session: Session, slots: list[int]) -
     assert state(session, slots[1]) == "open"
 
 
-def test_a_refused_hold_lets_go_of_the_one_before(session: Session, slots: list[int]) -> None:
+def test_a_refused_hold_leaves_the_one_before_until_it_is_let_go(session: Session, slots: list[int]) -> None:
+    """The page lets go of it: tests/web/test_doctor_profile.py."""
     jo = somebody(session)
     book(session, somebody(session, "Rita Berg"), slots[1])
     holds.hold(session, jo, slot_id=slots[0])
-    with pytest.raises(NotBookable), session.begin_nested():
-        holds.hold(session, jo, slot_id=slots[1])
-    assert state(session, slots[1]) == "booked"
+    session.commit()
+    with pytest.raises(SlotTaken), db.transaction() as refused:
+        holds.hold(refused, jo, slot_id=slots[1])
+    assert [state(session, slot_id) for slot_id in slots] == ["held", "booked"]
+    holds.release(session, jo)
+    assert [state(session, slot_id) for slot_id in slots] == ["open", "booked"]
 
 
 def test_a_hold_ends_with_its_time(session: Session, slots: list[int], now: datetime) -> None:

@@ -17,7 +17,7 @@ from sqlmodel import Session, col, select
 from mhms_app import db
 from mhms_app.accounts.models import Patient, User
 from mhms_app.actor import Actor, Role
-from mhms_app.availability import hours
+from mhms_app.availability import busy, hours
 from mhms_app.availability import service as availability
 from mhms_app.availability.hours import AddDay
 from mhms_app.availability.hours_rules import ExtraHours
@@ -152,6 +152,69 @@ def test_what_is_published_meanwhile_is_not_forgotten(session: Session, doctor: 
     assert [patient_id for _, patient_id, _ in offers(session)] == [jo.patient_id, rita.patient_id]
 
 
+def test_what_opens_again_meanwhile_is_not_forgotten(session: Session, doctor: Doctor, starts_at: datetime) -> None:
+    key = builders.key(doctor)
+    busy.change(session, doctor_id=key, events={"trip": (starts_at, starts_at + 30 * MINUTE)})
+    publish(session, doctor, starts_at)
+    first, *_ = slots_of(session, doctor)
+    jo, rita = somebody(session, "Jo Moreau"), somebody(session, "Rita Berg")
+    wait(session, jo, doctor)
+    news = matching.look(session, doctor_id=key)
+    busy.forget(session, doctor_id=key)
+    for slot_id in news.wanted:
+        matching.offer(session, slot_id=slot_id)
+    matching.forget(session, news)
+    wait(session, rita, doctor)
+    tend(session)
+    assert (first, rita.patient_id, "open") in offers(session)
+
+
+def test_what_opens_again_later_goes_through_the_list(session: Session, doctor: Doctor, starts_at: datetime) -> None:
+    jo, key = somebody(session, "Jo Moreau"), builders.key(doctor)
+    before = builders.key(builders.slot(session, doctor, starts_at - HOUR))
+    busy.change(session, doctor_id=key, events={"trip": (starts_at, starts_at + DAY)})
+    publish(session, doctor, starts_at)
+    assert tend(session) == 0
+    wait(session, jo, doctor)
+    assert tend(session) == 0
+    busy.forget(session, doctor_id=key)
+    busy.forget(session, doctor_id=key)
+    tend(session)
+    assert offers(session) == [(slots_of(session, doctor)[1], jo.patient_id, "open")]
+    assert state(session, before) == ("open", None)
+
+
+@pytest.mark.parametrize("why", ["not approved", "locked", "not confirmed", "closed"])
+def test_what_is_published_while_nobody_finds_the_doctor_is_offered_once_they_do(
+    session: Session, doctor: Doctor, starts_at: datetime, admin: Actor, now: datetime, why: str
+) -> None:
+    department, rita = session.get_one(Department, doctor.department_id), somebody(session, "Rita Berg")
+    user = session.get_one(User, doctor.user_id)
+
+    def let_them_be_found(so: bool) -> None:
+        match why:
+            case "not approved":
+                doctor.approved_at = now if so else None
+            case "locked":
+                user.active = so
+            case "not confirmed":
+                user.email_confirmed_at = now if so else None
+            case "closed":
+                department.active = so
+        session.add_all((doctor, user, department))
+
+    wait(session, rita, doctor, anybody=True)
+    let_them_be_found(False)
+    plan = Plan(starts_at.date(), starts_at.date(), time(9), time(10), timedelta(minutes=30))
+    availability.publish(session, admin, doctor_id=builders.key(doctor), plan=plan)
+    assert tend(session) == 0
+    matching.forget(session, matching.look(session, doctor_id=builders.key(doctor)))
+    let_them_be_found(True)
+    assert tend(session) == 1
+    assert offers(session) == [(slots_of(session, doctor)[0], rita.patient_id, "open")]
+    assert session.exec(select(FreshSlots)).all() == []
+
+
 def test_publishing_and_looking_at_once_disturb_neither(session: Session, doctor: Doctor, starts_at: datetime) -> None:
     wait(session, somebody(session, "Jo Moreau"), doctor, days=300)
     session.commit()
@@ -257,6 +320,18 @@ def test_a_slot_that_is_let_go_for_another_is_offered(session: Session, doctor: 
     holds.hold(session, jo, slot_id=slots[0])
     assert offers(session) == [(slots[1], rita.patient_id, "open")]
     assert state(session, slots[0]) == ("held", jo.patient_id)
+
+
+def test_a_slot_that_is_asked_for_again_is_offered_to_nobody(
+    session: Session, doctor: Doctor, starts_at: datetime, now: datetime
+) -> None:
+    jo, rita = somebody(session, "Jo Moreau"), somebody(session, "Rita Berg")
+    slot_id = builders.key(builders.slot(session, doctor, starts_at))
+    holds.hold(session, jo, slot_id=slot_id)
+    wait(session, rita, doctor)
+    db.clock.freeze(now + MINUTE)
+    assert holds.hold(session, jo, slot_id=slot_id).until == now + 6 * MINUTE
+    assert (offers(session), state(session, slot_id)) == ([], ("held", jo.patient_id))
 
 
 # Earlier times --------------------------------------------------------------------------------------

@@ -76,6 +76,17 @@ def test_nothing_at_which_the_patient_is_busy_elsewhere(ward: Ward) -> None:
     assert ward.offered(anybody=True) == [own_time, later]
 
 
+def test_a_long_appointment_elsewhere_leaves_all_that_is_later(ward: Ward) -> None:
+    elsewhere = builders.doctor(ward.session, name="Dr. Elsewhere")
+    long = builders.slot(ward.session, elsewhere, ward.now + 3 * DAY, minutes=600)
+    ward.books(builders.key(long))
+    for number in range(30):
+        ward.slot(3 * DAY + number * HOUR / 3)
+    later = [ward.slot(4 * DAY + number * HOUR) for number in range(25)]
+    found = proposals.other_times(ward.session, ward.boss, reference=ward.reference)
+    assert ([one.slot_id for one in found.times], found.more) == (later[:24], True)
+
+
 def test_a_long_list_says_that_there_is_more(ward: Ward) -> None:
     for number in range(25):
         ward.slot(3 * DAY + number * HOUR)

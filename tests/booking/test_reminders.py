@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -11,8 +12,9 @@ from sqlmodel import Session, select
 
 from mhms_app import db
 from mhms_app.accounts.models import Patient
-from mhms_app.booking import changes, reminders, service
-from mhms_app.directory.models import Doctor
+from mhms_app.actor import Role
+from mhms_app.booking import changes, policies, reminders, service
+from mhms_app.directory.models import Department, Doctor
 from mhms_app.notifications.models import OutboxMessage
 from mhms_app.settings import settings
 from tests import builders
@@ -41,6 +43,14 @@ def book(session: Session, patient: Patient, starts_at: datetime) -> str:
     )
     session.commit()
     return done.reference
+
+
+def change_reminders(session: Session, hours: str) -> None:
+    boss = builders.actor(session, builders.user(session, role=Role.ADMIN))
+    key = builders.key(session.exec(select(Department)).one())
+    typed = replace(policies.read_policy(session, boss, department_id=key), reminder_hours=hours)
+    policies.save_policy(session, boss, department_id=key, typed=typed)
+    session.commit()
 
 
 def reminded(session: Session) -> list[str]:
@@ -111,6 +121,33 @@ def test_a_moved_appointment_is_reminded_of_its_new_time(session: Session, noon:
     assert remind_at(noon + 7 * DAY) == 0  # the day before the old time
     assert remind_at(noon + 13 * DAY) == 1
     assert reminded(session) == [f"reminder-{reference}-0-168h", f"reminder-{reference}-1-168h"]
+
+
+def test_a_closed_department_reminds_of_what_still_stands(session: Session, noon: datetime) -> None:
+    reference = book(session, builders.patient(session), noon + 3 * DAY)
+    department = session.exec(select(Department)).one()
+    department.active = False
+    session.add(department)
+    session.commit()
+    assert remind_at(noon + 2 * DAY) == 1
+    assert reminded(session) == [f"reminder-{reference}-0-24h"]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["all_know", "one_worker_is_late"])
+def test_a_reminder_that_is_put_back_begins_anew(session: Session, noon: datetime, late: bool) -> None:
+    """The turns that came while it was out are not made up for; those of the other reminder go on."""
+    first = book(session, builders.patient(session), noon + 9 * DAY)
+    second = book(session, builders.patient(session), noon + 15 * DAY)
+    change_reminders(session, "24")
+    if late:
+        key = builders.key(session.exec(select(Department)).one())
+        assert reminders.remind_due(session, department_id=key, ahead=7 * DAY) == 0
+        session.commit()
+    assert remind_at(noon + 5 * DAY) == 0
+    change_reminders(session, "168, 24")
+    assert remind_at(noon + 7 * DAY) == 0
+    assert remind_at(noon + 8 * DAY) == 2
+    assert reminded(session) == [f"reminder-{second}-0-168h", f"reminder-{first}-0-24h"]
 
 
 def test_two_workers_remind_once(session: Session, noon: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from threading import Barrier
 from typing import Any
 from uuid import uuid4
@@ -14,9 +14,12 @@ from sqlmodel import Session, col, select
 
 from mhms_app import db
 from mhms_app.actor import Actor
-from mhms_app.availability import finding
+from mhms_app.availability import finding, hours
+from mhms_app.availability.hours import AddDay, DropHours, PutHours
+from mhms_app.availability.hours_rules import DayOff, Hours
 from mhms_app.availability.models import Slot
-from mhms_app.booking import changes, holds, service, waiting
+from mhms_app.availability.slots import SlotsChanged
+from mhms_app.booking import changes, holds, matching, service, waiting
 from mhms_app.booking.models import Appointment, WaitingOffer
 from mhms_app.booking.rules import SlotHeld
 from mhms_app.booking.waiting_rules import MOST_ENTRIES, OfferOver, TooManyWaits
@@ -360,6 +363,114 @@ def test_who_is_faster_after_the_time_has_it(
     assert len(waiting.mine(session, jo)) == 1
 
 
+# What the hours no longer ask for -------------------------------------------------------------------
+
+
+@pytest.fixture
+def next_week(now: datetime) -> datetime:
+    """Wednesday of next week, 09:00 in Berlin."""
+    return now + 9 * DAY
+
+
+@pytest.fixture
+def asked_for(session: Session, doctor: Doctor, next_week: datetime) -> int:
+    """A slot that the doctor's hours have made, in the first half hour of the morning."""
+    builders.hours(session, doctor)
+    hours.extend_horizon(session, doctor_id=builders.key(doctor))
+    return session.exec(select(Slot.id).where(Slot.starts_at == next_week)).one() or 0
+
+
+def booked(session: Session, slot_id: int) -> tuple[Actor, str]:
+    """Somebody who has booked a slot, and the reference."""
+    kim = somebody(session, "Kim Ost")
+    return kim, service.book(session, kim, slot_id=slot_id, reason="", key=str(uuid4())).reference
+
+
+def take_off(session: Session, doctor: Doctor, next_week: datetime) -> None:
+    hours.save(session, builders.actor(session, doctor), edit=AddDay(DayOff(next_week.date())))
+    session.commit()
+
+
+@pytest.mark.parametrize("edit", ["day off", "gone", "longer", "horizon", "none"])
+def test_a_time_that_the_hours_no_longer_ask_for_is_nobodys(
+    session: Session, doctor: Doctor, next_week: datetime, asked_for: int, edit: str
+) -> None:
+    kim, reference = booked(session, asked_for)
+    jo, me = somebody(session, "Jo Moreau"), builders.actor(session, doctor)
+    wait(session, jo, doctor)
+    (key,) = hours.hours_page(session, me).hours
+    match edit:
+        case "day off":
+            hours.save(session, me, edit=AddDay(DayOff(next_week.date())))
+        case "gone":
+            hours.save(session, me, edit=DropHours(key))
+        case "longer":
+            longer = Hours(frozenset(EVERY_DAY), time(9), time(12), HOUR, next_week.date())
+            hours.save(session, me, edit=PutHours(longer, key))
+        case "horizon":
+            session.get_one(Department, doctor.department_id).horizon_weeks = 1
+    session.commit()
+    facts: list[object] = []
+    stop = db.listen(facts.append)
+    with db.transaction() as other:
+        changes.cancel(other, kim, reference=reference, choice="I am ill", note="")
+    stop()
+    if edit == "none":
+        assert offers(session) == [(asked_for, jo.patient_id, "open")]
+        return
+    assert (offers(session), state(session, asked_for)) == ([], ("withdrawn", None))
+    assert SlotsChanged(builders.key(doctor), gone=(asked_for,), came=False) in facts
+    hours.extend_horizon(session, doctor_id=builders.key(doctor))
+    assert state(session, asked_for) == ("withdrawn", None)
+
+
+def test_the_hours_may_ask_again_for_a_time_that_they_took_back(
+    session: Session, doctor: Doctor, next_week: datetime, asked_for: int
+) -> None:
+    kim, reference = booked(session, asked_for)
+    take_off(session, doctor, next_week)
+    changes.cancel(session, kim, reference=reference, choice="I am ill", note="")
+    me = builders.actor(session, doctor)
+    (key,) = hours.hours_page(session, me).special_days
+    hours.save(session, me, edit=hours.DropDay(key))
+    again = session.exec(select(Slot.state).where(Slot.starts_at == next_week).order_by(col(Slot.id)))
+    assert again.all() == ["withdrawn", "open"]
+
+
+@pytest.mark.parametrize("end", ["moved", "declined", "expired", "held", "matched"])
+def test_no_way_back_leads_into_a_day_off(
+    session: Session, doctor: Doctor, next_week: datetime, now: datetime, asked_for: int, end: str
+) -> None:
+    jo, rita = somebody(session, "Jo Moreau"), somebody(session, "Rita Berg")
+    kim, reference = somebody(session, "Kim Ost"), ""
+    if end == "held":
+        holds.hold(session, kim, slot_id=asked_for)
+    elif end != "matched":
+        kim, reference = booked(session, asked_for)
+    wait(session, jo, doctor, weekdays={2})
+    wait(session, rita, doctor, weekdays={2})
+    if end in ("declined", "expired"):
+        changes.cancel(session, kim, reference=reference, choice="I am ill", note="")
+    if end == "matched":
+        builders.day_off(session, doctor, next_week.date())  # entered at this moment
+    else:
+        take_off(session, doctor, next_week)
+    match end:
+        case "moved":
+            (later,) = session.exec(select(Slot.id).where(Slot.starts_at == next_week + DAY))
+            changes.move(session, kim, reference=reference, slot_id=later or 0)
+        case "declined":
+            waiting.decline(session, jo, token=token_of(session, jo))
+        case "expired":
+            expire_at(session, now + 2 * HOUR)
+        case "held":
+            holds.release(session, kim)
+        case "matched":
+            matching.offer(session, slot_id=asked_for)
+    assert state(session, asked_for) == ("withdrawn", None)
+    assert rita.patient_id not in {patient_id for _, patient_id, _ in offers(session)}
+
+
 # At the same moment ---------------------------------------------------------------------------------
 
 
@@ -395,9 +506,9 @@ def test_two_times_that_become_free_at_once_go_to_two(session: Session, doctor: 
     wait(session, jo, doctor, anybody=True)
     wait(session, rita, doctor)
     cancels = []
-    for hours in range(4):
+    for number in range(4):
         stranger = somebody(session, "Stran Ger")
-        slot_id = builders.key(builders.slot(session, doctor, starts_at + hours * HOUR))
+        slot_id = builders.key(builders.slot(session, doctor, starts_at + number * HOUR))
         done = service.book(session, stranger, slot_id=slot_id, reason="", key=str(uuid4()))
         cancels.append(
             lambda s, stranger=stranger, done=done: changes.cancel(

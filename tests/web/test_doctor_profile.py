@@ -10,9 +10,14 @@ from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
+from sqlmodel import Session
 
+from mhms_app import db
+from mhms_app.accounts import sessions
 from mhms_app.availability.finding import BookableWeek
+from mhms_app.availability.models import Slot
 from mhms_app.availability.slots import SlotRow, SlotsChanged
+from mhms_app.booking import service as booking
 from mhms_app.directory.service import DoctorRow
 from mhms_app.facts import LookAgain
 from mhms_app.live.hub import hub
@@ -20,6 +25,7 @@ from mhms_app.web import bridge
 from mhms_app.web.public import doctor_week
 from mhms_app.web.public.doctor_profile import Profile
 from mhms_app.web.public.doctor_week import Day, Time
+from tests import builders
 
 MONDAY = date(2026, 11, 23)
 NINE = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)  # Tuesday, 09:00 in Berlin
@@ -70,6 +76,12 @@ def look(profile: Profile, news: list[Any]) -> None:
 def test_a_slot_is_named_by_its_time_first(profile: Profile) -> None:
     assert profile.days[1].morning[0] == Time(1, "09:00", "09:00, Tue 24 Nov")
     assert (profile.title, profile.zone, profile.day) == ("23 – 27 November", "Berlin time (CET)", 1)
+
+
+def test_a_chosen_time_is_in_the_zone_of_its_own_day() -> None:
+    at = datetime(2026, 10, 23, 8, 0, tzinfo=UTC)
+    summer = SlotRow(9, 1, at, at + timedelta(minutes=20), "open")
+    assert doctor_week.choice_of(summer, summer.starts_at).zone == "Berlin time (CEST)"
 
 
 def test_days_are_monday_to_friday_unless_the_weekend_has_slots() -> None:
@@ -189,3 +201,36 @@ def test_whoever_steps_apart_is_drawn_what_the_room_was_told_meanwhile(profile: 
     profile._clean()
     asyncio.run(profile._on_change([]))
     assert "days" not in profile.dirty_vars
+
+
+def test_a_refused_slot_lets_go_of_the_one_before(
+    session: Session, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doctor, jo = builders.doctor(session), builders.patient(session)
+    slots = [builders.slot(session, doctor, NINE + hours * timedelta(hours=1)) for hours in range(2)]
+    held, taken = map(builders.key, slots)
+    token = sessions.open_session(session, user_id=jo.user_id)
+    rita = builders.actor(session, builders.patient(session, name="Rita Berg"))
+    session.commit()
+    monkeypatch.setattr(bridge, "session_token", lambda _screen: token)
+    screen = Profile()
+
+    async def choose_both() -> list[str]:
+        await bridge.admit(screen)
+        screen._doctor_id = builders.key(doctor)
+        await screen._turn_to(MONDAY)
+        await screen._pick(held)
+        before = state_of(held)
+        with db.transaction() as session:
+            booking.book(session, rita, slot_id=taken, reason="", key="1")
+        await screen._pick(taken)
+        return [before, state_of(held), state_of(taken)]
+
+    assert asyncio.run(choose_both()) == ["held", "open", "booked"]
+    assert "has just been taken" in screen.problem
+    hub.leave(screen)
+
+
+def state_of(slot_id: int) -> str:
+    with db.transaction(read_only=True) as session:
+        return session.get_one(Slot, slot_id).state

@@ -274,7 +274,7 @@ class Profile(Screen):
         return is_patient and await bridge.read(self, booking.has_booked, slot_id=slot_id)
 
     async def _keep(self) -> None:
-        """Hold what a patient has chosen, and let go of what they held before."""
+        """Hold what a patient has chosen, and let go of what was held here before, also if the new one is refused."""
         if self.viewer_role != Role.PATIENT.value:
             return
         slot, held = self._slot, self._hold
@@ -288,6 +288,8 @@ class Profile(Screen):
                 self, holds.hold, slot_id=slot.id, moving=self._move.id if self._move else None
             )
         except NotBookable as refusal:
+            if held is not None:
+                await bridge.call(self, holds.release)
             await self._show_refusal(refusal, slot)
             return
         keeper.keep(self, self._hold)

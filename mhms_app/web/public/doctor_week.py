@@ -66,6 +66,7 @@ class Choice:
     id: int = 0
     short: str = ""
     long: str = ""
+    zone: str = ""
 
 
 def doctor_of(row: DoctorRow) -> Doctor:
@@ -87,7 +88,12 @@ def doctor_of(row: DoctorRow) -> Doctor:
 def choice_of(slot: SlotRow, now: datetime) -> Choice:
     """A slot as the one that is chosen."""
     day = words.short_day(words.local(slot.starts_at).date(), today=words.local(now).date())
-    return Choice(slot.id, f"{day}, {words.clock(slot.starts_at)}", words.span(slot.starts_at, slot.ends_at, now=now))
+    return Choice(
+        slot.id,
+        f"{day}, {words.clock(slot.starts_at)}",
+        words.span(slot.starts_at, slot.ends_at, now=now),
+        words.zone_name(slot.starts_at),
+    )
 
 
 def onwards_of(found: BookableWeek, now: datetime) -> tuple[Choice, str]:
