@@ -122,6 +122,8 @@ def handler(
                 self.notice, self.notice_tone = f"{UNEXPECTED} If you ask for help, name {trace.current()}.", "bad"
             finally:
                 admitted.close()
+                if is_load and self._is_back:
+                    self._is_back = False
                 named = f"{self.__class__.__name__}.{method.__name__}"
                 metrics.EVENT_SECONDS.labels(named).observe(time.perf_counter() - began)
             return None
@@ -310,6 +312,8 @@ class Gate(Middleware):
             return StateUpdate()
         if name == "set_is_hydrated" and arguments.get("value") and (await state.get_state(Screen))._is_unread:
             return StateUpdate()
+        if name in _CONNECTING:  # a page that has just been loaded sends what it was built with
+            (await state.get_state(Screen))._is_back = not arguments.get("hashes")
         object.__setattr__(event, "payload", arguments)
         return None
 

@@ -26,6 +26,7 @@ class Screen(rx.State):
     _patient_id: int = 0  # who is looking, if they are a patient
     _owner: int = 0  # the login session that the contents of this tab belong to; 0 is nobody's
     _is_unread: bool = False  # the page's load handler has not come to its end: there is nothing to show
+    _is_back: bool = False  # the tab has connected again: nobody has left the page, it is only read anew
     _acted_at: float = 0.0  # when this tab last changed something, in seconds since the epoch; only with a replica
     _has_duty: bool = False  # that person has to do something else first: nothing is left unasked
 

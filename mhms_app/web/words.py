@@ -75,6 +75,12 @@ def moment(instant: datetime, *, now: datetime, zone: ZoneInfo | None = None) ->
     return f"{day}{',' if ' ' in day else ''} {clock(instant, zone=zone)}"
 
 
+def moment_within(instant: datetime, *, now: datetime) -> str:
+    """ "today 14:20", "Tue 24 Nov, 10:40": as ``moment``, within a sentence."""
+    said = moment(instant, now=now)
+    return said[0].lower() + said[1:] if "," not in said else said
+
+
 def span(start: datetime, end: datetime, *, now: datetime, zone: ZoneInfo | None = None) -> str:
     """ "Thu 26 Nov, 10:00 – 10:20"."""
     day = short_day(local(start, zone).date(), today=local(now, zone).date())
@@ -127,6 +133,12 @@ def ago(instant: datetime, *, now: datetime) -> str:
             return f"{seconds} {unit} ago"
         seconds //= size
     return "yesterday" if seconds == 1 else f"{seconds} days ago"
+
+
+def how_long(since: datetime, *, now: datetime) -> str:
+    """ "for 12 s", "for 3 h", "since yesterday", "for 4 days"."""
+    passed = ago(since, now=now).removesuffix(" ago")
+    return f"since {passed}" if passed == "yesterday" else f"for {passed}"
 
 
 def number(value: int) -> str:

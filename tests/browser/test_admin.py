@@ -185,6 +185,47 @@ def test_f13_the_last_administrator_stays_one(app: RunningApp, visitor: Arrive) 
     expect(admin.page.get_by_role("row").filter(has_text="Ines Carvalho")).to_contain_text("Active")
 
 
+def test_a_list_goes_back_to_the_page_that_is_the_last_one_now(app: RunningApp, visitor: Arrive) -> None:
+    """And what is typed beside it stays."""
+    name = f"Leerblatt {uuid4().hex[:8]}"
+    for number in range(26):
+        a_doctor(app, f"Dr. {number:02} {name}", approved=False)
+    admin = visitor().enters_as(demo.ADMIN)
+    admin.open(f"/admin/users?{urlencode({'q': name, 'status': 'pending', 'page': 2})}")
+    admin.sees("26 to 26 of 26")
+    admin.button("Add a user").click()
+    admin.field("Full name").fill("Half a name")
+    admin.button(f"Approve Dr. 25 {name}").click()
+    admin.sees("25 in all", re.compile("can now be found and booked by patients"))
+    expect(admin.page.locator("tbody tr")).to_have_count(25)
+    expect(admin.page).not_to_have_url(re.compile("page="))
+    expect(admin.field("Full name")).to_have_value("Half a name")
+
+    patient = visitor()
+    patient.open(f"/doctors?{urlencode({'q': name, 'page': 9})}")
+    patient.sees(f"Dr. 25 {name}", "1 doctor")
+    expect(patient.page).not_to_have_url(re.compile("page="))
+
+
+def test_why_somebody_wanted_to_act_is_not_asked_of_another_person(app: RunningApp, visitor: Arrive) -> None:
+    name = f"Zweimal {uuid4().hex[:8]}"
+    email = a_patient(app, f"Ada {name}")
+    a_patient(app, f"Bea {name}")
+    admin = visitor().enters_as(demo.ADMIN)
+    opens_person(admin, f"Ada {name}", email)
+    admin.button("Act as this person").click()
+    admin.field("Why?").fill("hi")
+    admin.button("Act as this person").click()
+    expect(admin.field("Why?")).to_have_accessible_description(re.compile("10 to 300 characters"))
+    expect(admin.field("Why?")).to_have_value("hi")
+    admin.page.get_by_role("searchbox").fill(f"Bea {name}")
+    admin.button(f"Edit Bea {name}").click()
+    expect(admin.field("Full name")).to_have_value(f"Bea {name}")
+    admin.button("Act as this person").click()
+    expect(admin.field("Why?")).to_have_value("")
+    expect(admin.field("Why?")).not_to_have_attribute("aria-invalid", "true")
+
+
 def test_f14_a_department_opens_and_closes(visitor: Arrive, on_phone: bool) -> None:
     name = f"Rheumatology {'West' if on_phone else 'East'}"
     admin, person = visitor(phone=on_phone).enters_as(demo.ADMIN), visitor()
@@ -221,6 +262,10 @@ def test_f15_an_administrator_publishes_and_withdraws_slots_for_a_doctor(app: Ru
     panel.get_by_label("From", exact=True).fill("10:00")
     panel.get_by_label("Until", exact=True).fill("11:00")
     admin.sees(re.compile("^3 new slots"))
+    panel.get_by_label("Break from").fill("10:40")
+    panel.get_by_label("until", exact=True).fill("10:20")
+    expect(panel.get_by_label("until", exact=True)).to_have_accessible_description("A break must end after it begins.")
+    panel.get_by_label("Break from").fill("")
     admin.button("Publish 3 slots").click()
     admin.sees("3 slots published. Patients can book this time now.")
     patient = visitor().enters_as(a_patient(app, "Olga Ruf"))
@@ -232,6 +277,8 @@ def test_f15_an_administrator_publishes_and_withdraws_slots_for_a_doctor(app: Ru
     rows = admin.page.locator("tbody tr")
     expect(rows).to_have_count(3)
     expect(rows.filter(has_text="10:20 –")).to_contain_text("Booked")
+    panel.get_by_label("First day").fill("")
+    expect(panel.get_by_label("First day")).to_have_accessible_description("Please choose a day.")
     admin.button("Choose all free on this page").click()
     admin.button("Withdraw 2 slots").click()
     admin.button("Withdraw").click()

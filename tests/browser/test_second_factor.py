@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pyotp
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from tests.browser.clinic import PASSWORD, a_doctor, a_patient, eventually, mails_to
 from tests.browser.conftest import Arrive, Clinic
@@ -117,7 +117,7 @@ def test_a_doctor_has_to_set_up_a_second_factor_and_uses_it_from_then_on(
     doctor.field("Code").fill(codes[0])
     doctor.button("Log in").click()
     doctor.is_at("/account/security")
-    doctor.sees("9 of them are left.")
+    doctor.sees("9 codes are left.")
     is_accessible_and_fits(doctor)
     doctor.link("Go on to where you were going").click()
     doctor.is_at("/doctor")
@@ -198,6 +198,40 @@ def test_recovery_codes_are_downloaded_and_gone_after_a_reload(app: RunningApp, 
     patient.reload()
     patient.sees("10 left")
     assert not [code for code in codes if code in patient.page.content()]
+
+
+def test_what_is_shown_once_outlives_a_lost_connection(app: RunningApp, visitor: Arrive) -> None:
+    """On a phone, whoever turns to the app that makes codes leaves a socket behind that the system closes."""
+    patient = visitor(phone=True).enters_as(a_patient(app, "Lotte Leitung"))
+    lines: list[WebSocketRoute] = []
+
+    def connects(line: WebSocketRoute) -> None:
+        line.connect_to_server()
+        lines.append(line)
+
+    def loses_the_connection() -> None:
+        known = len(lines)
+        lines[-1].close()
+        assert eventually(lambda: patient.page.wait_for_timeout(50) or len(lines) > known)
+        patient.settle()
+
+    patient.page.route_web_socket("**/_event/**", connects)
+    patient.open("/account/security")
+    patient.button("Set up").click()
+    secret = patient.page.locator(".scan code")
+    to_be_typed = secret.inner_text()
+    loses_the_connection()
+    expect(secret).to_have_text(to_be_typed)
+    patient.field("Code of the app").fill(pyotp.TOTP(to_be_typed.replace(" ", "")).now())
+    patient.field("Your password").fill(PASSWORD)
+    patient.button("Use this app").click()
+    codes = patient.page.locator(".codes li")
+    expect(codes).to_have_count(10)
+    shown = codes.all_inner_texts()
+    loses_the_connection()
+    expect(codes).to_have_text(shown)
+    patient.reload()
+    expect(codes).to_have_count(0)
 
 
 def test_a_browser_without_passkeys_shows_none_of_it(visitor: Arrive) -> None:

@@ -224,7 +224,7 @@ def test_a_day_can_be_looked_at_alone_and_its_address_is_kept(app: RunningApp, v
     is_accessible_and_fits(person)
     person.page.get_by_role("link", name="Next day").click()
     expect(person.page.get_by_role("heading", level=1)).to_contain_text("Wednesday")
-    person.sees("No slots in this day")
+    person.sees("No slots on this day")
     person.reload()
     expect(calendar.lane(tuesday + DAY)).to_be_visible()
     person.link("Week").click()

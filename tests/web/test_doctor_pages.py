@@ -68,6 +68,12 @@ def test_another_day_has_no_next_patient() -> None:
     assert day.lead(entries, now=NOW, is_today=False) == "1 appointment."
 
 
+def test_what_is_still_to_come_is_not_unused() -> None:
+    tomorrow = TODAY + timedelta(days=1)
+    entries = [entry(at(9, on=tomorrow), state="held"), entry(at(10, on=tomorrow), state="busy")]
+    assert day.lead(entries, now=NOW, is_today=False) == "No appointments."
+
+
 def test_a_day_that_is_over_says_what_was_not_used() -> None:
     entries = [entry(at(9, on=date(2026, 11, 23)), patient="Tobias Brandt"), entry(at(10, on=date(2026, 11, 23)))]
     assert day.lead(entries, now=NOW, is_today=False) == "1 appointment, 1 unused slot."

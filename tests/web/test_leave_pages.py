@@ -89,7 +89,7 @@ def test_free_times_stand_under_their_day_and_doctor() -> None:
 @pytest.mark.parametrize(
     ("first", "since", "why", "said"),
     [
-        (date(2026, 11, 23), NOW - timedelta(hours=3), "On leave 23 – 27 November", "since 3 h"),
+        (date(2026, 11, 23), NOW - timedelta(hours=3), "On leave 23 – 27 November", "for 3 h"),
         (None, NOW - DAY, "No longer a doctor here", "since yesterday"),
         (None, None, "No longer a doctor here", ""),
     ],

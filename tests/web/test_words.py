@@ -84,6 +84,20 @@ def test_numbers_bring_their_noun() -> None:
 
 
 @pytest.mark.parametrize(
+    ("hours", "said"), [(0, "for 0 s"), (3, "for 3 h"), (30, "since yesterday"), (50, "for 2 days")]
+)
+def test_how_long_something_lasts(hours: int, said: str) -> None:
+    assert words.how_long(NOW - timedelta(hours=hours), now=NOW) == said
+
+
+@pytest.mark.parametrize("days", [-1, 0, 1, 3])
+def test_a_moment_within_a_sentence_begins_small_unless_it_is_a_name(days: int) -> None:
+    instant = NOW + timedelta(days=days)
+    within, alone = words.moment_within(instant, now=NOW), words.moment(instant, now=NOW)
+    assert within == (alone if days == 3 else alone.lower())
+
+
+@pytest.mark.parametrize(
     ("instant", "zone", "said"),
     [
         ("2026-11-26T09:00Z", "Europe/Lisbon", "09:00 – 09:20, Lisbon time (WET)"),

@@ -102,7 +102,7 @@ class Address(Screen):
         self.email, self.is_confirmed = found.email, found.is_confirmed
         self.change = Change()
         if change is not None:
-            until = words.moment(change.until, now=bridge.now()).replace("To", "to", 1)
+            until = words.moment_within(change.until, now=bridge.now())
             self.change = Change(change.email, change.left, change.taken, until)
 
 

@@ -93,8 +93,10 @@ class Security(Screen):
 
     @handler(LOGGED_IN, with_duty=True)
     async def load(self) -> None:
-        """Show how everything stands."""
-        await self._show()
+        """Show how everything stands; what is shown only once stays when the connection was lost meanwhile."""
+        if not self._is_back:
+            self._close()
+        await self._read()
         query = self.router.url.query_parameters
         self.recovered, self.next_path = query.get("recovered") == "1", routes.safe_next(query.get("next", ""))
 
@@ -178,6 +180,9 @@ class Security(Screen):
 
     async def _show(self) -> None:
         self._close()
+        await self._read()
+
+    async def _read(self) -> None:
         found: Factors = await bridge.read(self, second_factor.overview)
         now = bridge.now()
         self.is_duty, self.codes_left = found.is_duty, found.codes_left

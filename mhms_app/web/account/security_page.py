@@ -46,8 +46,13 @@ def _notices() -> rx.Component:
     recovered = theme.notice(
         rx.el.strong("You logged in with a recovery code, and it is used up."),
         rx.el.p(
-            Security.codes_left,
-            " of them are left. If your phone is gone, set up another one here.",
+            rx.match(
+                Security.codes_left,
+                (0, "No codes are left."),
+                (1, "1 code is left."),
+                f"{Security.codes_left} codes are left.",
+            ),
+            " If your phone is gone, set up another one here.",
         ),
         rx.cond(Security.next_path, rx.el.p(rx.el.a("Go on to where you were going", href=Security.next_path))),
         tone="warn",

@@ -86,7 +86,7 @@ class Sessions(Screen):
 
 def _row(found: OpenSession, now: datetime) -> Row:
     seen = "In use now" if found.is_here else f"Last used {words.ago(found.last_seen_at, now=now)}"
-    parts = (seen, f"since {words.moment(found.since, now=now).replace('To', 'to', 1)}", found.address)
+    parts = (seen, f"since {words.moment_within(found.since, now=now)}", found.address)
     return Row(
         id=found.id,
         device="The clinic's office, for you" if found.is_clinics else found.device or _UNKNOWN,

@@ -83,7 +83,7 @@ class Audit(Listing, Screen):
         await bridge.call(self, trail.note_check, found=found)
         await self._show()
 
-    async def _show(self) -> None:
+    async def _show_page(self) -> None:
         page, standing, name = await bridge.read(self, _look, asked=self.asked, number=self._number)
         now = bridge.now()
         self.lines = [line_of(row, now) for row in page.rows]
@@ -123,7 +123,7 @@ def _standing_in_words(standing: Standing, now: datetime) -> tuple[str, str]:
     check, end = standing.check, words.number(standing.head.position)
     if check is None:
         return f"The chain of seals has {end} positions and was not verified yet.", ""
-    when = words.moment(check.at, now=now)
+    when = words.moment_within(check.at, now=now)
     if check.problem:
         return f"The chain is not whole: {check.problem} Verified {when}.", "bad"
     return f"The chain is whole up to position {words.number(check.position)} of {end}. Verified {when}.", "ok"

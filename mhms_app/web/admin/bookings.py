@@ -65,7 +65,7 @@ class Bookings(Listing, DoctorChoice, Changing, Screen):
         self.chosen = Chosen()
         await self._show()
 
-    async def _show(self) -> None:
+    async def _show_page(self) -> None:
         heard = hub.heard
         page, doctors, departments = await bridge.read(self, _look, asked=self.asked, number=self._number)
         now = bridge.now()

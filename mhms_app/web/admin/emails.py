@@ -41,6 +41,7 @@ _KINDS = {
     "PASSWORD_CHANGED": "Password changed",
     "ACTED_FOR_YOU": "Acted for somebody",
     "ACCOUNT_ACTION": "Account locked or opened",
+    "SECOND_FACTOR_CHANGED": "Second factor changed",
     "SIGN_IN_NEW_DEVICE": "Sign-in on a new device",
     "ACCOUNT_CLOSED": "Account closed",
 }
@@ -89,7 +90,7 @@ class Emails(Listing, Screen):
         await self._show()
         self.tell(f"The message to {row.name} is on its way again.")
 
-    async def _show(self) -> None:
+    async def _show_page(self) -> None:
         page, counts = await bridge.read(self, _look, asked=self.asked, number=self._number)
         now = bridge.now()
         self.lines = [_line_of(row, now) for row in page.rows]

@@ -72,7 +72,7 @@ class DoctorsLeave(LeaveSteps, DoctorChoice, Screen):
         self._offer(await bridge.read(self, directory.list_all_doctors))
         doctor_id = key_of(self.asked["doctor"])
         if not self.doctor or doctor_id is None:  # nobody, or nobody who works here
-            self.asked = {"doctor": ""}
+            self.asked, self.address = {"doctor": ""}, routes.ADMIN_LEAVE
             return None
         self.address = routes.admin_leave(doctor_id)
         return await self._begin(doctor_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -20,7 +21,7 @@ from mhms_app.availability.service import Preview
 from mhms_app.availability.slots import BUSY
 from mhms_app.directory import departments
 from mhms_app.directory import service as directory
-from mhms_app.errors import InvalidForm
+from mhms_app.errors import Invalid, InvalidForm
 from mhms_app.settings import settings
 from mhms_app.web import bridge, theme, words
 from mhms_app.web.components import listing
@@ -155,14 +156,17 @@ class Slots(Listing, DoctorChoice, Screen):
             await self._preview()
             return
         plan = self._plan()
-        done = await bridge.call(self, availability.publish, doctor_id=key_of(self.asked["doctor"]) or 0, plan=plan)
+        try:
+            done = await bridge.call(self, availability.publish, doctor_id=key_of(self.asked["doctor"]) or 0, plan=plan)
+        except Invalid as refusal:
+            raise _of_the_form(refusal) from None
         await self._show()
         if done.created:
             self.tell(f"{words.count(done.created, 'slot')} published. Patients can book this time now.")
         else:
             self.tell("There is nothing new to publish: the doctor has slots at all of these times.", tone="warn")
 
-    async def _show(self) -> None:
+    async def _show_page(self) -> None:
         self._pick([])
         page, doctors, departments = await bridge.read(self, _look, asked=self.asked, number=self._number)
         now = bridge.now()
@@ -170,14 +174,18 @@ class Slots(Listing, DoctorChoice, Screen):
         self._offer(doctors)
         self.departments = [(str(row.id), row.name) for row in departments]
         self._show_pages(len(page.rows), page.total)
-        self.fresh = 0
+        self.fresh, self.preview = 0, ""
         if self.doctor:
-            await self._preview()
+            with suppress(Invalid, InvalidForm):  # the list is shown whatever is typed beside it
+                await self._preview()
 
     async def _preview(self) -> None:
         self.fresh, self.preview = 0, ""
         doctor_id = key_of(self.asked["doctor"]) or 0
-        found = await bridge.read(self, availability.preview, doctor_id=doctor_id, plan=self._plan())
+        try:
+            found = await bridge.read(self, availability.preview, doctor_id=doctor_id, plan=self._plan())
+        except Invalid as refusal:
+            raise _of_the_form(refusal) from None
         self.fresh, self.preview = len(found.fresh), _left_out(found)
 
     def _plan(self) -> Plan:
@@ -188,6 +196,10 @@ class Slots(Listing, DoctorChoice, Screen):
         return planning.read_range(
             self.typed, monday=first, weekdays=self.weekdays, lunch=bool(self.typed["lunch_start"])
         )
+
+
+def _of_the_form(refusal: Invalid) -> InvalidForm:
+    return InvalidForm(planning.problems(refusal, single=False))
 
 
 @bridge.may_be_stale
@@ -323,7 +335,7 @@ def _nothing() -> rx.Component:
 def _withdrawing() -> rx.Component:
     picked: Any = Slots.picked
     number = picked.length()
-    slots = rx.cond(number == 1, "1 slot", rx.fragment(number, " slots"))
+    slots = _slots(number)
     question = theme.confirm(
         rx.fragment("Withdraw ", slots, "?"),
         "Patients can no longer book this time. Slots that somebody books meanwhile stay booked.",
@@ -345,6 +357,10 @@ def _withdrawing() -> rx.Component:
             ),
         ),
     )
+
+
+def _slots(number: Any, noun: str = "slot") -> rx.Component:
+    return rx.cond(number == 1, f"1 {noun}", rx.fragment(number, f" {noun}s"))
 
 
 # Publishing -----------------------------------------------------------------------------------------
@@ -372,10 +388,10 @@ def _form() -> rx.Component:
         ),
         rx.cond(
             (Slots.fresh > 0) | (Slots.preview != ""),
-            theme.well(rx.el.strong(Slots.fresh, " new slots. "), Slots.preview),
+            theme.well(rx.el.strong(_slots(Slots.fresh, "new slot"), ". "), Slots.preview),
         ),
         theme.button(
-            rx.cond(Slots.fresh > 0, rx.fragment("Publish ", Slots.fresh, " slots"), "Publish"),
+            rx.cond(Slots.fresh > 0, rx.fragment("Publish ", _slots(Slots.fresh)), "Publish"),
             kind="primary",
             type="submit",
             full=True,

@@ -120,7 +120,8 @@ class Users(Listing, Screen):
     @handler(Role.ADMIN)
     async def load(self) -> Any:
         """Show the people that the address asks for."""
-        self.is_open, self.reason, self.reason_problem = False, "", ""
+        self.is_open = False
+        self._forget_reason()
         self._read_address()
         await self._show()
         if user_id := key_of(self.router.url.query_parameters.get("person", "")):
@@ -221,7 +222,8 @@ class Users(Listing, Screen):
         """Let patients find a doctor, or no longer."""
         row = await bridge.call(self, people.set_approved, doctor_id=doctor_id, approved=approved)
         can = "can now be found and booked" if approved else "can no longer be found"
-        await self._show_again(row.user_id if self.is_open else 0, f"{row.name} {can} by patients.")
+        is_shown = self.is_open and row.user_id == self.person.id
+        await self._show_again(row.user_id if is_shown else 0, f"{row.name} {can} by patients.")
 
     @handler(Role.ADMIN)
     async def send_password(self) -> Any:
@@ -235,12 +237,16 @@ class Users(Listing, Screen):
             password=password,
             password_hash=password_hash,
         )
-        self.tell(f"A temporary password is on its way to {row.email}.")
-        return self._ask("")
+        await self._show_again(row.id, f"A temporary password is on its way to {row.email}.")
+        return rx.set_focus("ask-password")
 
     def _ask(self, question: Question) -> Any:
+        self._forget_reason()
         asked, self.asking = self.asking, question
         return None if question else rx.set_focus(f"ask-{asked}")
+
+    def _forget_reason(self) -> None:
+        self.reason = self.reason_problem = ""
 
     async def _show_again(self, user_id: int, sentence: str) -> None:
         """Read the list again, and the person in the panel, and say what was done."""
@@ -258,7 +264,7 @@ class Users(Listing, Screen):
         self.history = [_attempt(sign_in, now) for sign_in in access.sign_ins]
         self.left_behind = words.count(left_behind, "appointment") if left_behind else ""
 
-    async def _show(self) -> None:
+    async def _show_page(self) -> None:
         page, departments = await bridge.read(self, _look, asked=self.asked, number=self._number)
         self.people = [_person_of(row) for row in page.rows]
         self.departments = [(str(row.id), row.name) for row in departments]
@@ -273,6 +279,7 @@ class Users(Listing, Screen):
         return None
 
     def _take(self, row: PersonRow) -> None:
+        self._forget_reason()
         self.person = _person_of(row)
         self.chosen_role, self.asking, self.is_open = row.role, "", True
         self.form += 1
@@ -302,7 +309,7 @@ def _open(session: OpenSession, now: datetime) -> Visit:
     seen = "now" if now - session.last_seen_at < _JUST_NOW else words.ago(session.last_seen_at, now=now)
     return Visit(
         session.device or "Unknown device",
-        f"since {words.moment(session.since, now=now)}, seen {seen}, {session.address or 'address unknown'}",
+        f"since {words.moment_within(session.since, now=now)}, seen {seen}, {session.address or 'address unknown'}",
     )
 
 

@@ -73,12 +73,9 @@ class Worklist(Listing, Changing, Screen):
         await bridge.call(self, worklist.mark_done, appointment_id=chosen.id, note=form["note"])
         return await self._done(f"{chosen.patient} is off the list.")
 
-    async def _show(self) -> None:
+    async def _show_page(self) -> None:
         heard = hub.heard
         page = await bridge.read(self, worklist.worklist, page=self._number, size=SIZE)
-        if not page.rows and self._number > 1:  # the last one of the last page is done
-            self._number -= 1
-            page = await bridge.read(self, worklist.worklist, page=self._number, size=SIZE)
         now = bridge.now()
         self.lines = [line_of(row, now) for row in page.rows]
         self._show_pages(len(page.rows), page.total)
@@ -109,7 +106,7 @@ def line_of(row: DeskRow, now: datetime) -> Line:
         department=row.department,
         when=words.span(row.starts_at, row.ends_at, now=now),
         why=away or "No longer a doctor here",
-        since=f"since {words.ago(row.since, now=now).removesuffix(' ago')}" if row.since else "",
+        since=words.how_long(row.since, now=now) if row.since else "",
     )
 
 

@@ -29,12 +29,12 @@ class DoctorChoice(rx.State, mixin=True):
     _keys: dict[str, int] = {}
 
     @handler(Role.ADMIN)
-    async def choose_doctor(self: Any, text: Annotated[str, Field(max_length=300)]) -> None:
+    async def choose_doctor(self: Any, text: Annotated[str, Field(max_length=300)]) -> Any:
         """Show the list of one doctor, as soon as the text means only one; of all when it is empty."""
         chosen = self._key_of(text)
         if chosen is not None:
             self.asked, self._number = {**self.asked, "doctor": chosen}, 1
-        await self._show()
+        return await self._show()
 
     def _key_of(self, text: str) -> str | None:
         """The key of the one doctor who is called this; ``""`` for nobody, None when it could be several."""

@@ -45,6 +45,7 @@ class Listing(rx.State, mixin=True):
     _route: ClassVar[str] = ""
     _filters: ClassVar[tuple[str, ...]] = ()
     _number: int = 1
+    _last_number: int = 1
 
     @handler(Role.ADMIN)
     async def narrow(
@@ -62,7 +63,14 @@ class Listing(rx.State, mixin=True):
         await self._show()
 
     async def _show(self) -> None:
-        """Read what ``asked`` and ``_number`` say."""
+        """Read what ``asked`` and ``_number`` say, or the last page where that one is no more."""
+        await self._show_page()
+        if self._number > self._last_number:
+            self._number = self._last_number
+            await self._show_page()
+
+    async def _show_page(self) -> None:
+        """Read one page, and end with ``_show_pages``."""
         raise NotImplementedError
 
     def _watch(self, *topics: Topic, since: int) -> None:
@@ -81,12 +89,13 @@ class Listing(rx.State, mixin=True):
 
     def _show_pages(self, shown: int, total: int) -> None:
         """Say which part of the list this is, and lead the address there."""
-        first, last_page = (self._number - 1) * SIZE + 1, min(-(-total // SIZE), _LAST_PAGE)
+        first = (self._number - 1) * SIZE + 1
+        self._last_number = min(max(-(-total // SIZE), 1), _LAST_PAGE)
         whole = f"more than {words.number(total)}" if total >= COUNTED else words.number(total)
         self.summary = f"{words.number(first)} to {words.number(first + shown - 1)} of {whole}" if shown else ""
         if shown == total:
             self.summary = f"{whole} in all"
-        self.is_first, self.is_last = self._number == 1, self._number >= last_page
+        self.is_first, self.is_last = self._number == 1, self._number >= self._last_number
         page = self._number if self._number > 1 else ""
         self.address = routes.with_query(self._route, **self.asked, page=page)
 

@@ -73,13 +73,13 @@ class Unserved(Screen):
 
 def waiter_of(row: UnservedRow, now: datetime) -> Waiter:
     """What to say of somebody who waits."""
-    since = words.ago(row.since, now=now).removesuffix(" ago")
+    waited = words.how_long(row.since, now=now)
     return Waiter(
         id=row.id,
         patient=row.patient,
         reach=" · ".join(way for way in (row.phone, row.email) if way),
         whom=f"{row.doctor or 'Any doctor'} · {row.department}",
-        why=f"Nobody there can be booked; has waited for {since}" if row.is_gone else f"Has waited for {since}",
+        why=f"Nobody there can be booked; has waited {waited}" if row.is_gone else f"Has waited {waited}",
     )
 
 

@@ -158,7 +158,8 @@ class Availability(Choosing, Screen):
         elif planned := self._plan():
             done = await bridge.call(self, availability.publish, plan=planned)
             seen = "once an administrator has approved you" if self.awaiting_approval else "now"
-            self.tell(f"{words.count(done.created, 'slot')} published. Patients can book them {seen}.")
+            it = "it" if done.created == 1 else "them"
+            self.tell(f"{words.count(done.created, 'slot')} published. Patients can book {it} {seen}.")
             self.weekdays, self.single, self.sheet_open = [], False, False
             self.drawn += 1
         await self._show()
@@ -218,7 +219,7 @@ class Availability(Choosing, Screen):
         days = [date.fromisoformat(lane.day) for lane in self.lanes if lane.shown]
         inside = [entry for entry in found.entries if not self.one_day or day_of(entry.starts_at) == day]
         self.heading = words.long_day(day) if self.one_day else words.days_between(days[0], days[-1])
-        self.summary = drawing.week_in_words(inside, now=now, unit="day" if self.one_day else "week")
+        self.summary = drawing.week_in_words(inside, now=now, where="on this day" if self.one_day else "in this week")
         self.zone = words.zone_name(rules.span(monday, 1, zone=settings().zone)[0])
         self.clock_note = drawing.odd_in_words([day] if self.one_day else days)
         self.as_week, self.as_day = routes.doctor_week(monday), routes.doctor_calendar_day(day)

@@ -177,11 +177,11 @@ def lead(entries: list[Entry], *, now: datetime, is_today: bool) -> str:
     visits = [entry for entry in entries if entry.patient]
     free = sum(entry.state == "open" and entry.starts_at > now for entry in entries)
     parts = [words.count(len(visits), "appointment") if visits else "No appointments"]
-    unbooked = len(entries) - len(visits)
+    unused = sum(entry.state == "open" and entry.starts_at <= now for entry in entries)
     if free:
         parts.append(words.count(free, "free slot"))
-    elif unbooked and not is_today:
-        parts.append(words.count(unbooked, "unused slot"))
+    elif unused and not is_today:
+        parts.append(words.count(unused, "unused slot"))
     said = f"{', '.join(parts)}."
     if not is_today or not visits:
         return said

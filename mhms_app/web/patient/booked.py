@@ -130,7 +130,7 @@ def _appointment(found: Own, time_zone: str) -> Appointment:
         why=found.why,
         can_change=refusal is None,
         refusal=refusal.sentence if refusal else "",
-        until=words.moment(found.choices.until, now=now).replace("To", "to", 1),
+        until=words.moment_within(found.choices.until, now=now),
         move_path=routes.doctor_profile(row.doctor_id, week=words.local(row.starts_at).date(), move=row.reference),
         doctor_path=routes.doctor_profile(row.doctor_id),
         reasons=list(found.choices.reasons),

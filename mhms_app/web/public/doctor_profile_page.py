@@ -209,7 +209,7 @@ def _booking() -> rx.Component:
                 rx.el.br(),
                 Profile.doctor.place,
                 rx.el.br(),
-                Profile.zone,
+                Profile.chosen.zone,
             ),
             rx.match(Screen.viewer_role, ("patient", _form()), ("", _way_in()), _not_for_staff()),
             label="Booking",
@@ -220,7 +220,7 @@ def _booking() -> rx.Component:
             rx.fragment(),
             theme.bottom_bar(
                 Profile.chosen.short,
-                Profile.zone,
+                Profile.chosen.zone,
                 theme.button("Continue", kind="primary", on_click=Profile.go_on),
             ),
         ),

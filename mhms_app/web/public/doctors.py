@@ -223,17 +223,22 @@ class _Searchers(Room):
 
 async def _answer(asked: _Asked, read: Callable[..., Awaitable[soonest.Found]]) -> dict[str, Any]:
     """What is found, as the page shows it."""
-    found = await read(
+    find = partial(
+        read,
         soonest.find_doctors,
         search=asked.q,
         department_id=int(asked.department) if asked.department else None,
         when=asked.when,
-        page=asked.page,
         size=_SIZE,
     )
+    page, found = asked.page, await find(page=asked.page)
+    total = found.cards.total
+    if total and not found.cards.rows:  # fewer fit than when the page was turned to
+        page = -(-total // _SIZE)
+        found = await find(page=page)
     now, day = bridge.now(), asked.when.day
     rows = [_found(card, day, now) for card in found.cards.rows]
-    first, total = (asked.page - 1) * _SIZE + 1, found.cards.total
+    first = (page - 1) * _SIZE + 1
     many = words.count(total, "doctor") if total else _NOBODY
     return {
         "departments": [Department(str(row.id), row.name) for row in found.departments],
@@ -241,7 +246,8 @@ async def _answer(asked: _Asked, read: Callable[..., Awaitable[soonest.Found]]) 
         "elsewhere": [_found(card, None, now) for card in found.elsewhere],
         "soonest": [_soon(time, now) for time in found.soonest],
         "nothing": _nobody_fits() if asked.q and not rows else reason_of(found.nothing, now=now),
-        "is_last": asked.page * _SIZE >= total,
+        "page": page,
+        "is_last": page * _SIZE >= total,
         "heading": f"{many} free on {words.long_day(day)}" if day and total else many,
         "summary": f"{first} to {first + len(rows) - 1} of {total}" if total > _SIZE else "",
     }

@@ -53,28 +53,32 @@ class Landing(Screen):
     offers: list[Offer] = []
     day: str = ""
 
+    _department_id: int | None = None
+
     @handler()
     async def load(self) -> None:
         """Show where to search, and who is free first."""
         found = await bridge.read(self, departments.list_departments)
         self.departments = [Department(str(row.id), row.name) for row in found]
-        self.day = ""
-        await self._offer(None)
+        if not self._is_back:  # the form was not drawn anew, and shows what was chosen
+            self.day, self._department_id = "", None
+        await self._offer()
 
     @handler()
     async def choose_department(self, department: Annotated[str, Field(pattern=r"^\d{0,9}$")]) -> None:
         """Show who is free first in a department, or in all of them."""
-        await self._offer(int(department) if department else None)
+        self._department_id = int(department) if department else None
+        await self._offer()
 
     @handler()
     async def choose_day(self, day: Annotated[str, Field(max_length=10)]) -> None:
         """Know whether a day is chosen: until then its field says "Any day"."""
         self.day = day
 
-    async def _offer(self, department_id: int | None) -> None:
+    async def _offer(self) -> None:
         heard = hub.heard
-        self.offers = await _offers(department_id)
-        hub.enter(self, _Entrance(department_id), since=heard)
+        self.offers = await _offers(self._department_id)
+        hub.enter(self, _Entrance(self._department_id), since=heard)
 
 
 class _Entrance(Room):

@@ -96,10 +96,10 @@ def _shown(found: waiting.Offer) -> Shown:
         about=f"{found.department} · {place}",
         when=words.span(found.starts_at, found.ends_at, now=now),
         zone=words.zone_name(found.starts_at),
-        until=words.moment(found.until, now=now).replace("To", "to", 1),
+        until=words.moment_within(found.until, now=now),
         is_open=found.is_open,
         is_mine=found.is_mine,
-        instead_of=words.moment(found.instead_of, now=now) if found.instead_of else "",
+        instead_of=words.moment_within(found.instead_of, now=now) if found.instead_of else "",
         doctor_path=routes.doctor_profile(found.doctor_id),
     )
 
