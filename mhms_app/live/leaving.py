@@ -8,6 +8,7 @@ new socket is let in, and those that are open are closed in peace: their tabs co
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import os
 import signal
 from contextlib import suppress
@@ -37,9 +38,11 @@ class Leaving:
         A worker whose main process has died leaves too, at once: nobody would replace it, and as long as it keeps the
         port no other main process can be started.
         """
-        asked, loop, parent = asyncio.Event(), asyncio.get_running_loop(), os.getppid()
+        asked, loop = asyncio.Event(), asyncio.get_running_loop()
         loop.add_signal_handler(LEAVE, asked.set)
-        while not asked.is_set() and os.getppid() == parent:
+        started_by = multiprocessing.parent_process()  # which may have died before this worker came to here
+        main = started_by.pid if started_by else os.getppid()
+        while not asked.is_set() and os.getppid() == main:
             with suppress(TimeoutError):
                 await asyncio.wait_for(asked.wait(), _LOOK_SECONDS)
         self.is_announced = True

@@ -106,7 +106,7 @@ def test_f41_sessions_are_seen_and_ended_and_accounts_locked_and_unlocked(app: R
     person.open("/patient")
     admin = visitor().enters_as(demo.ADMIN)
     opens_person(admin, "Sina Sitzung", email)
-    admin.sees(re.compile("^since Today"))
+    admin.sees(re.compile("^since today"))
     admin.page.get_by_text("Sign-ins", exact=True).click()
     is_accessible_and_fits(admin)
     admin.confirms_to("End all sessions")

@@ -122,9 +122,9 @@ patient.waiting.Waiting
 public.confirm.Confirm
     email next_path text(action, lead, title)
 public.doctor_profile.Profile
-    address chosen(id, long, short) day days(afternoon, count, empty, index, label, morning, number, past,
+    address chosen(id, long, short, zone) day days(afternoon, count, empty, index, label, morning, number, past,
     today, weekday) doctor(bio, department, department_path, hidden, initials, languages, name, place, title)
-    empty following(id, long, short) is_first kept_seconds kept_until lapsed login_path moving news
+    empty following(id, long, short, zone) is_first kept_seconds kept_until lapsed login_path moving news
     nothing(is_elsewhen, text, title) offers(clock, id, label, taken) onwards problem reason room sheet
     signup_path spoken title unconfirmed waiting_path zone
 public.doctors.Directory
