@@ -122,7 +122,7 @@ def handler(
                 self.notice, self.notice_tone = f"{UNEXPECTED} If you ask for help, name {trace.current()}.", "bad"
             finally:
                 admitted.close()
-                if is_load and self._is_back:
+                if is_load and self._is_back and not self._is_unread:
                     self._is_back = False
                 named = f"{self.__class__.__name__}.{method.__name__}"
                 metrics.EVENT_SECONDS.labels(named).observe(time.perf_counter() - began)
