@@ -8,7 +8,6 @@ from datetime import datetime
 from sqlalchemy import and_, select
 from sqlmodel import Session, col
 
-from mhms_app import db
 from mhms_app.accounts import devices, sessions
 from mhms_app.accounts.models import Acting, KnownDevice, LoginSession
 from mhms_app.actor import Actor, require_oneself, require_person
@@ -68,16 +67,10 @@ def look(session: Session, actor: Actor | None) -> Own:
 
 def standing(session: Session, *, user_id: int, here: int = 0) -> tuple[OpenSession, ...]:
     """The sessions of a user that stand: the one that asks first, then those used last."""
-    now = db.clock.now()
     found = session.execute(
         select(LoginSession, col(Acting.admin_id))
         .outerjoin(Acting, col(Acting.session_id) == col(LoginSession.id))
-        .where(
-            col(LoginSession.user_id) == user_id,
-            col(LoginSession.revoked_at).is_(None),
-            col(LoginSession.idle_until) > now,
-            col(LoginSession.expires_at) > now,
-        )
+        .where(col(LoginSession.user_id) == user_id, sessions.stands(LoginSession))
         .order_by(col(LoginSession.id) != here, col(LoginSession.last_seen_at).desc())
     )
     return tuple(_row(login, admin_id, here) for login, admin_id in found)

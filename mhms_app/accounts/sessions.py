@@ -159,19 +159,21 @@ def over(session: Session, token_hashes: Set[str]) -> frozenset[str]:
         .outerjoin(admin, col(admin.id) == col(theirs.user_id))
         .where(
             col(LoginSession.token_hash).in_(token_hashes),
-            _stands(LoginSession, User),
-            or_(col(Acting.session_id).is_(None), and_(_stands(theirs, admin), col(admin.role) == Role.ADMIN.value)),
+            stands(LoginSession),
+            col(User.active),
+            or_(
+                col(Acting.session_id).is_(None),
+                and_(stands(theirs), col(admin.active), col(admin.role) == Role.ADMIN.value),
+            ),
         )
     )
     return frozenset(token_hashes - set(standing))
 
 
-def _stands(login: type[LoginSession], user: type[User]) -> ColumnElement[bool]:
-    """``rules.session_is_open``, as a condition."""
+def stands(login: type[LoginSession]) -> ColumnElement[bool]:
+    """Nobody has ended it, and its time is not over: ``rules.session_is_open`` as a condition, but for the person."""
     now = db.clock.now()
-    return and_(
-        col(user.active), col(login.revoked_at).is_(None), col(login.idle_until) > now, col(login.expires_at) > now
-    )
+    return and_(col(login.revoked_at).is_(None), col(login.idle_until) > now, col(login.expires_at) > now)
 
 
 def administrator_stands(session: Session, acting: Acting) -> bool:

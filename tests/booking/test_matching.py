@@ -298,12 +298,18 @@ def test_who_waits_for_a_department_is_offered_anybodys_time(
 # What was held --------------------------------------------------------------------------------------
 
 
-def test_a_slot_whose_hold_is_over_is_offered_but_not_to_who_held_it(
-    session: Session, doctor: Doctor, starts_at: datetime, now: datetime
-) -> None:
+def held_by_jo(session: Session, doctor: Doctor, starts_at: datetime) -> tuple[Actor, Actor, int]:
+    """Jo, Rita, and a slot that Jo holds."""
     jo, rita = somebody(session, "Jo Moreau"), somebody(session, "Rita Berg")
     slot_id = builders.key(builders.slot(session, doctor, starts_at))
     holds.hold(session, jo, slot_id=slot_id)
+    return jo, rita, slot_id
+
+
+def test_a_slot_whose_hold_is_over_is_offered_but_not_to_who_held_it(
+    session: Session, doctor: Doctor, starts_at: datetime, now: datetime
+) -> None:
+    jo, rita, slot_id = held_by_jo(session, doctor, starts_at)
     wait(session, jo, doctor)
     wait(session, rita, doctor)
     session.commit()
@@ -325,9 +331,7 @@ def test_a_slot_that_is_let_go_for_another_is_offered(session: Session, doctor: 
 def test_a_slot_that_is_asked_for_again_is_offered_to_nobody(
     session: Session, doctor: Doctor, starts_at: datetime, now: datetime
 ) -> None:
-    jo, rita = somebody(session, "Jo Moreau"), somebody(session, "Rita Berg")
-    slot_id = builders.key(builders.slot(session, doctor, starts_at))
-    holds.hold(session, jo, slot_id=slot_id)
+    jo, rita, slot_id = held_by_jo(session, doctor, starts_at)
     wait(session, rita, doctor)
     db.clock.freeze(now + MINUTE)
     assert holds.hold(session, jo, slot_id=slot_id).until == now + 6 * MINUTE

@@ -8,7 +8,7 @@ once more in a clinic that has not seen it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -64,9 +64,8 @@ class Clinic:
 
 @pytest.fixture(scope="package")
 def clinic() -> Iterator[Clinic]:
-    clinic = Clinic()
-    yield clinic
-    clinic.close()
+    with closing(Clinic()) as clinic:
+        yield clinic
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 
 import pytest
@@ -37,9 +38,8 @@ NEW = "amber kettle bridge 44"
 
 @pytest.fixture(scope="module")
 def clinic() -> Iterator[Clinic]:
-    clinic = Clinic(MHMS_VERIFY_EMAIL="1")
-    yield clinic
-    clinic.close()
+    with closing(Clinic(MHMS_VERIFY_EMAIL="1")) as clinic:
+        yield clinic
 
 
 def link_in(app: RunningApp, email: str, *, about: str) -> str:

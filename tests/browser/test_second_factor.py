@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from contextlib import closing
 
 import pyotp
 import pytest
@@ -31,9 +32,8 @@ AUTHENTICATOR = {
 
 @pytest.fixture(scope="module")
 def clinic() -> Iterator[Clinic]:
-    clinic = Clinic(MHMS_REQUIRE_TWO_FACTOR="1")
-    yield clinic
-    clinic.close()
+    with closing(Clinic(MHMS_REQUIRE_TWO_FACTOR="1")) as clinic:
+        yield clinic
 
 
 def has_an_authenticator(visitor: Visitor) -> None:

@@ -87,7 +87,7 @@ doctor.availability.Availability
     following footnote fresh heading hours lanes(blocks, day, free, label, number, shown, today, weekday) lunch
     moving now_at now_left offer_week one_day picked(day, name, offer, times) picked_ids preview_fact
     preview_rest preview_wait previous problems sheet_open shortest single summary today typed weekdays
-    withdraw_words zone
+    where withdraw_words zone
 doctor.day.Day
     asked awaiting_approval heading is_over lead lines(appointment_id, free, initials, name, reason, slot_id,
     status, steps, time, tone) more_visits next_day previous_day unused visits(name, reason, when) week(name,

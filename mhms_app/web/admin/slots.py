@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -156,10 +156,8 @@ class Slots(Listing, DoctorChoice, Screen):
             await self._preview()
             return
         plan = self._plan()
-        try:
+        with _beside_its_field():
             done = await bridge.call(self, availability.publish, doctor_id=key_of(self.asked["doctor"]) or 0, plan=plan)
-        except Invalid as refusal:
-            raise _of_the_form(refusal) from None
         await self._show()
         if done.created:
             self.tell(f"{words.count(done.created, 'slot')} published. Patients can book this time now.")
@@ -176,16 +174,14 @@ class Slots(Listing, DoctorChoice, Screen):
         self._show_pages(len(page.rows), page.total)
         self.fresh, self.preview = 0, ""
         if self.doctor:
-            with suppress(Invalid, InvalidForm):  # the list is shown whatever is typed beside it
+            with suppress(InvalidForm):  # the list is shown whatever is typed beside it
                 await self._preview()
 
     async def _preview(self) -> None:
         self.fresh, self.preview = 0, ""
         doctor_id = key_of(self.asked["doctor"]) or 0
-        try:
+        with _beside_its_field():
             found = await bridge.read(self, availability.preview, doctor_id=doctor_id, plan=self._plan())
-        except Invalid as refusal:
-            raise _of_the_form(refusal) from None
         self.fresh, self.preview = len(found.fresh), _left_out(found)
 
     def _plan(self) -> Plan:
@@ -198,8 +194,13 @@ class Slots(Listing, DoctorChoice, Screen):
         )
 
 
-def _of_the_form(refusal: Invalid) -> InvalidForm:
-    return InvalidForm(planning.problems(refusal, single=False))
+@contextmanager
+def _beside_its_field() -> Iterator[None]:
+    """What is refused of a plan stands beside the field of our form."""
+    try:
+        yield
+    except Invalid as refusal:
+        raise InvalidForm(planning.problems(refusal, single=False)) from None
 
 
 @bridge.may_be_stale

@@ -121,7 +121,6 @@ class Users(Listing, Screen):
     async def load(self) -> Any:
         """Show the people that the address asks for."""
         self.is_open = False
-        self._forget_reason()
         self._read_address()
         await self._show()
         if user_id := key_of(self.router.url.query_parameters.get("person", "")):
@@ -241,12 +240,9 @@ class Users(Listing, Screen):
         return rx.set_focus("ask-password")
 
     def _ask(self, question: Question) -> Any:
-        self._forget_reason()
+        self.reason = self.reason_problem = ""  # of somebody else, perhaps
         asked, self.asking = self.asking, question
         return None if question else rx.set_focus(f"ask-{asked}")
-
-    def _forget_reason(self) -> None:
-        self.reason = self.reason_problem = ""
 
     async def _show_again(self, user_id: int, sentence: str) -> None:
         """Read the list again, and the person in the panel, and say what was done."""
@@ -279,7 +275,6 @@ class Users(Listing, Screen):
         return None
 
     def _take(self, row: PersonRow) -> None:
-        self._forget_reason()
         self.person = _person_of(row)
         self.chosen_role, self.asking, self.is_open = row.role, "", True
         self.form += 1

@@ -40,6 +40,7 @@ class Availability(Choosing, Screen):
 
     Attributes:
         heading, summary, clock_note: of what is shown.
+        where: of which time the summary is, unless it says so itself.
         previous, today, following: addresses one step back, now, and one step on.
         as_week, as_day: addresses of the same in the other view; ``address`` is that of what is shown.
         first_hour, now_at, now_left: where the grid begins, and the line of the present in it.
@@ -52,6 +53,7 @@ class Availability(Choosing, Screen):
 
     heading: str = ""
     summary: str = ""
+    where: str = ""
     zone: str = ""
     clock_note: str = ""
     address: str = ""
@@ -219,7 +221,8 @@ class Availability(Choosing, Screen):
         days = [date.fromisoformat(lane.day) for lane in self.lanes if lane.shown]
         inside = [entry for entry in found.entries if not self.one_day or day_of(entry.starts_at) == day]
         self.heading = words.long_day(day) if self.one_day else words.days_between(days[0], days[-1])
-        self.summary = drawing.week_in_words(inside, now=now, where="on this day" if self.one_day else "in this week")
+        where = "on this day" if self.one_day else "in this week"
+        self.summary, self.where = drawing.week_in_words(inside, now=now, where=where), where if inside else ""
         self.zone = words.zone_name(rules.span(monday, 1, zone=settings().zone)[0])
         self.clock_note = drawing.odd_in_words([day] if self.one_day else days)
         self.as_week, self.as_day = routes.doctor_week(monday), routes.doctor_calendar_day(day)

@@ -234,7 +234,7 @@ def now_line(now: datetime, *, hours: tuple[int, int]) -> tuple[int, int]:
     return (at, end - at) if 0 <= at < end else (0, 0)
 
 
-def week_in_words(entries: Iterable[Entry], *, now: datetime, where: str = "in this week") -> str:
+def week_in_words(entries: Iterable[Entry], *, now: datetime, where: str) -> str:
     """ "42 free, 18 booked", "No slots in this week"."""
     known = list(entries)
     free, booked = sum(is_free(entry, now) for entry in known), sum(bool(entry.patient) for entry in known)

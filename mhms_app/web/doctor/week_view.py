@@ -155,7 +155,7 @@ def _bar(view: Any) -> rx.Component:
         ),
         theme.bottom_bar(
             view.summary,
-            rx.cond(view.summary.contains("No slots"), "", rx.cond(view.one_day, "on this day", "in this week")),
+            view.where,
             theme.button("Publish slots", kind="primary", on_click=view.open_sheet(True)),
         ),
     )
